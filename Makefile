@@ -1,0 +1,57 @@
+# Gatehouse. "make help" lists the targets.
+
+GO      ?= go
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
+LDFLAGS := -X main.commit=$(COMMIT)
+
+# How long "make chaos" torments the cluster, and each fuzz target runs.
+CHAOS_TIME ?= 60s
+FUZZ_TIME  ?= 30s
+# Packages tested at once: a laptop's two cores must also carry three masters.
+PARALLEL   ?= 2
+
+.PHONY: help build run test unit race lint fuzz bench load e2e chaos ci deps
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/gatehouse
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gatehouse ./cmd/gatehouse
+
+run: build ## three masters on loopback, until Ctrl-C
+	bin/gatehouse dev
+
+deps: ## install what the tests need beside Go (haproxy)
+	scripts/test-deps
+
+unit: ## unit tests only
+	$(GO) test -p $(PARALLEL) ./...
+
+test: deps build unit ## unit tests, then real processes, then 20 s of chaos
+	$(MAKE) e2e
+	$(MAKE) chaos CHAOS_TIME=20s
+
+race: ## unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -p $(PARALLEL) ./...
+
+lint: ## gofmt, go vet, staticcheck
+	scripts/lint
+
+fuzz: ## every fuzz target for FUZZ_TIME each
+	scripts/fuzz $(FUZZ_TIME)
+
+bench: ## benchmarks, each of which guards a promise
+	$(GO) test -run '^$$' -bench . -benchmem -p 1 ./...
+
+load: build ## load a cluster of three on loopback (LOAD_ARGS="…")
+	$(GO) run ./scripts/load $(LOAD_ARGS)
+
+e2e: deps build ## black-box tests against real processes and a real HAProxy
+	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/... ./scripts/...
+
+chaos: build ## torment three processes for CHAOS_TIME and check what clients saw
+	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) run ./scripts/chaos -time $(CHAOS_TIME)
+
+ci: lint test ## what runs for every change

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// setting is one thing that can be set on a master: by the flag --name, the variable
+// GATEHOUSE_NAME, or the key name in the YAML file.
+type setting struct {
+	name string
+	kind string // shown by --help
+	def  string
+	help string
+	set  func(*config, []string) error
+}
+
+// settings are all of them, in the order of --help.
+var settings = []setting{
+	{"data-dir", "dir", "/var/lib/gatehouse", "where this master keeps its data", text(func(c *config) *string { return &c.DataDir })},
+	{"name", "name", "", "what people call this master (default: the host name); a replacement takes its predecessor's", text(func(c *config) *string { return &c.Name })},
+	{"listen", "host:port", "127.0.0.1:8101", "where the API is served; may be given several times", list(func(c *config) *[]string { return &c.Listen })},
+	{"peer-listen", "host:port", "", "where the other masters connect (default: port of the first --listen + 1)", text(func(c *config) *string { return &c.PeerListen })},
+	{"gossip-listen", "host:port", "", "where masters find each other, TCP and UDP (default: port of the first --listen + 2)", text(func(c *config) *string { return &c.GossipListen })},
+	{"advertise", "host", "", "the host under which the other masters reach this one (default: where it listens)", text(func(c *config) *string { return &c.Advertise })},
+	{"api-advertise", "host:port", "", "the same for the API alone, behind address translation", text(func(c *config) *string { return &c.APIAdvertise })},
+	{"peer-advertise", "host:port", "", "the same for the peer port", text(func(c *config) *string { return &c.PeerAdvertise })},
+	{"gossip-advertise", "ip:port", "", "the same for gossip", text(func(c *config) *string { return &c.GossipAdvertise })},
+	{"cluster-key-file", "file", "/etc/gatehouse/cluster.key", "the key that all masters share (gatehouse keygen), mode 0600 or 0400", text(func(c *config) *string { return &c.ClusterKeyFile })},
+	{"expect", "n", "0", "form a new cluster when n masters have found each other; 0 only joins", integer(func(c *config) *int { return &c.Expect })},
+	{"join", "host:port", "", "gossip address of any master, or a name with several addresses; may be given several times", list(func(c *config) *[]string { return &c.Join })},
+
+	{"superuser-username", "uid", "", "superuser of a new cluster; needs --superuser-password-hash", text(func(c *config) *string { return &c.SuperuserUsername })},
+	{"superuser-password-hash", "hash", "", "its password as gatehouse hash-password prints it, or a crypt(3) $6$ string", text(func(c *config) *string { return &c.SuperuserPasswordHash })},
+	{"superuser-service-account-uid", "uid", "", "superuser service account of a new cluster; needs the public key", text(func(c *config) *string { return &c.SuperuserServiceAccount })},
+	{"superuser-service-account-public-key", "pem", "", "its public key: PEM text, or the path of a PEM file", text(func(c *config) *string { return &c.SuperuserServicePublicKey })},
+
+	{"edition", "name", "enterprise", "whose habits to follow where editions differ: enterprise or open", text(func(c *config) *string { return &c.Edition })},
+	{"authorization", "name", "open", "open: every authenticated user may use /acs/api/v1 in full", text(func(c *config) *string { return &c.Authorization })},
+	{"trusted-proxies", "cidr", "127.0.0.0/8,::1/128", "proxies whose X-Forwarded-For is believed", prefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies })},
+	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
+	{"cookie-secure", "bool", "false", "mark the login cookie Secure; needs TLS in front", boolean(func(c *config) *bool { return &c.CookieSecure })},
+	{"login-max-stale", "duration", "0s", "without a quorum, accept logins by data of at most this age; their tokens live 15 minutes", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},
+	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
+	{"ui-config-file", "file", "", "JSON object that /acs/api/v1/uiconfig extends", text(func(c *config) *string { return &c.UIConfigFile })},
+
+	{"raft-multiplier", "factor", "1", "stretches every timeout between masters, 1 to 10, for slow networks", decimal(func(c *config) *float64 { return &c.RaftMultiplier })},
+	{"disk-reserve", "size", "0", "space kept back for a full disk; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskReserve })},
+	{"disk-low-water", "size", "0", "free space below which writes are refused; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskLowWater })},
+	{"admin-socket", "path", "", "socket for reset-superuser and profiles, mode 0600 (default: admin.sock in the data directory)", text(func(c *config) *string { return &c.AdminSocket })},
+	{"audit-log", "path", "-", "file that audit records are appended to; - is standard error", text(func(c *config) *string { return &c.AuditLog })},
+	{"log-level", "level", "info", "debug, info, warn or error", text(func(c *config) *string { return &c.LogLevel })},
+	{"log-format", "name", "json", "json or text", text(func(c *config) *string { return &c.LogFormat })},
+	{"pprof", "bool", "false", "serve profiles on the admin socket", boolean(func(c *config) *bool { return &c.Pprof })},
+}
+
+// one parses settings that hold a single value.
+func one[T any](parse func(string) (T, error), field func(*config) *T) func(*config, []string) error {
+	return func(c *config, values []string) error {
+		if len(values) != 1 {
+			return fmt.Errorf("want one value, got %d", len(values))
+		}
+		v, err := parse(strings.TrimSpace(values[0]))
+		if err != nil {
+			return fmt.Errorf("%q: %w", values[0], err)
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// many parses settings that hold several values, each value itself a list with commas.
+func many[T any](parse func(string) (T, error), field func(*config) *[]T) func(*config, []string) error {
+	return func(c *config, values []string) error {
+		var all []T
+		for item := range strings.SplitSeq(strings.Join(values, ","), ",") {
+			item = strings.TrimSpace(item)
+			if item == "" {
+				continue
+			}
+			v, err := parse(item)
+			if err != nil {
+				return fmt.Errorf("%q: %w", item, err)
+			}
+			all = append(all, v)
+		}
+		*field(c) = all
+		return nil
+	}
+}
+
+func plain(s string) (string, error) { return s, nil }
+
+func text(field func(*config) *string) func(*config, []string) error { return one(plain, field) }
+
+func list(field func(*config) *[]string) func(*config, []string) error { return many(plain, field) }
+
+func prefixes(field func(*config) *[]netip.Prefix) func(*config, []string) error {
+	return many(parsePrefix, field)
+}
+
+func boolean(field func(*config) *bool) func(*config, []string) error {
+	return one(func(s string) (bool, error) {
+		v, err := strconv.ParseBool(s)
+		if err != nil {
+			return false, errors.New("want true or false")
+		}
+		return v, nil
+	}, field)
+}
+
+func integer(field func(*config) *int) func(*config, []string) error {
+	return one(func(s string) (int, error) {
+		v, err := strconv.Atoi(s)
+		if err != nil {
+			return 0, errors.New("want a whole number")
+		}
+		return v, nil
+	}, field)
+}
+
+func decimal(field func(*config) *float64) func(*config, []string) error {
+	return one(func(s string) (float64, error) {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return 0, errors.New("want a number")
+		}
+		return v, nil
+	}, field)
+}
+
+func duration(field func(*config) *time.Duration) func(*config, []string) error {
+	return one(func(s string) (time.Duration, error) {
+		v, err := time.ParseDuration(s)
+		if err != nil || v < 0 {
+			return 0, errors.New("want a duration such as 90s, 15m or 120h")
+		}
+		return v, nil
+	}, field)
+}
+
+func size(field func(*config) *int64) func(*config, []string) error { return one(parseSize, field) }
+
+// parseSize reads bytes: "67108864", "64MiB", "1GiB".
+func parseSize(s string) (int64, error) {
+	shift := 0
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if number, ok := strings.CutSuffix(s, unit); ok {
+			s, shift = number, 10*(i+1)
+		}
+	}
+	v, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || v < 0 || v > (1<<62)>>shift {
+		return 0, errors.New("want a size such as 64MiB")
+	}
+	return v << shift, nil
+}
+
+// parsePrefix reads a network, or an address as the network of one host.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, errors.New("want an address or a network such as 10.0.0.0/8")
+	}
+	return prefix.Masked(), nil
+}
+
+// hostName is the default of --name.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is the release. CHANGELOG.md has an entry for each.
+const version = "0.1.0"
+
+// maxLevel is the highest cluster level this binary can apply: the set of commands,
+// fields and semantics that it knows. It goes up by one with every change of those.
+const maxLevel = 1
+
+// commit is set by the linker (see Makefile); a plain "go build" in a checkout leaves
+// it to the build information.
+var commit = ""
+
+// buildCommit names the commit this binary was built from, or "unknown".
+func buildCommit() string {
+	if commit != "" {
+		return commit
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return "unknown"
+	}
+	return revision + dirty
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version, commit, Go version and cluster level",
+		Example: "  gatehouse version",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s\ncommit %s\ngo %s\nlevel %d\n",
+				version, buildCommit(), runtime.Version(), maxLevel)
+			return err
+		},
+	}
+}
