@@ -1,0 +1,41 @@
+package iam
+
+import "iter"
+
+// Directory is what a decision needs to know. Both a published state and a transaction are one.
+type Directory interface {
+	// GroupsOf yields the gids of the user's groups in ascending order.
+	GroupsOf(uid string) iter.Seq[string]
+	// UserActions returns what the user was granted directly on exactly this resource.
+	UserActions(uid, rid string) Actions
+	// GroupActions returns what the group was granted on exactly this resource.
+	GroupActions(gid, rid string) Actions
+}
+
+// Superuser reports whether the user has any action on SuperuserRID, directly or through a group (contract 3.3).
+func Superuser(d Directory, uid string) bool {
+	return granted(d, uid, SuperuserRID, AnyAction)
+}
+
+// Authorize decides whether the user may do the action on the resource: as a superuser, by that very action or by Full,
+// granted directly or to one of the user's groups. Whatever is not granted is denied. An action that is not exactly one
+// of the five is never granted.
+func Authorize(d Directory, uid, rid string, action Actions) bool {
+	if action == 0 || action&(action-1) != 0 || action&AnyAction == 0 {
+		return false
+	}
+	return granted(d, uid, rid, action|Full) || Superuser(d, uid)
+}
+
+// granted reports whether the user has one of the wanted actions on the resource.
+func granted(d Directory, uid, rid string, wanted Actions) bool {
+	if d.UserActions(uid, rid)&wanted != 0 {
+		return true
+	}
+	for gid := range d.GroupsOf(uid) {
+		if d.GroupActions(gid, rid)&wanted != 0 {
+			return true
+		}
+	}
+	return false
+}
