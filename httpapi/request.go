@@ -1,0 +1,72 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"gatehouse/fsm/state"
+)
+
+// Request is what a handler gets: a request that is read, routed, parsed, authenticated and authorized. It is read only.
+type Request struct {
+	// Route is the row that matched.
+	Route *Route
+	// Params are the path parameters, decoded once, with the rid rule of contract 0.6 applied. See Param.
+	Params httprouter.Params
+	// Query is nil when there is none.
+	Query url.Values
+	// Header is what the client sent, without the headers that only masters may set.
+	Header http.Header
+	// Body is the complete body; JSON says whether it is a checked JSON document.
+	Body []byte
+	JSON bool
+
+	// State is the one state that the request was authenticated and authorized from, and must be answered from.
+	State *state.State
+	// Caller is who asks; zero on Public rows.
+	Caller Caller
+	// Client is the address of the client, as far as it can be believed.
+	Client netip.Addr
+	// ID is the request id that this cluster gave it.
+	ID string
+	// Term is the Raft term in which this request was authorized, for the header of a command.
+	Term uint64
+	// Time is the leader's clock (UTC) as the funnel last heard it, never behind the state's clock.
+	Time time.Time
+	// Lead says that this master leads in Term: the handler may submit commands. A handler of a row that is not Leader
+	// returns an *EscalateError when it must write and Lead is false.
+	Lead bool
+	// Idempotency is nil unless the client sent an Idempotency-Key.
+	Idempotency *Idempotency
+	// Arrived is when the request reached the first master, on this master's monotonic clock.
+	Arrived time.Time
+	// Stale says that State may be up to 5 s old because the client allowed it.
+	Stale bool
+
+	server *Server
+}
+
+// Caller is who an authenticated request comes from.
+type Caller struct {
+	UID      string
+	IssuedAt time.Time
+	// Expires is when the token ends.
+	Expires time.Time
+	// FromCookie says that a browser sent the token by itself.
+	FromCookie bool
+	token      string
+}
+
+// Idempotency is the Idempotency-Key of a request and what it was used for.
+type Idempotency struct {
+	Key string
+	// Hash covers method, canonical path and body. It does not cover the caller: keys are kept per uid.
+	Hash [32]byte
+}
+
+// Param returns a path parameter by its name in Route.Path, without the colon.
+func (r *Request) Param(name string) string { return r.Params.ByName(name) }
