@@ -14,6 +14,8 @@ const (
 	SuperuserGroup = "superusers"
 	// SuperuserACLDescription describes the ACL that is created with the cluster.
 	SuperuserACLDescription = "Superuser ACL"
+	// SuperuserGroupDescription describes the group that is created with the cluster.
+	SuperuserGroupDescription = "Superuser group"
 )
 
 // The provider types a user may have (contract 1.2).

@@ -1,0 +1,273 @@
+// Package state holds the replicated value: everything the masters agree on, as one immutable value per log index.
+//
+// A State is read without locks, from as many goroutines as one likes, for as long as one likes. What it returns is
+// constant; nobody may change it. A Txn changes a private copy, copy-on-write, and Commit makes it the next State.
+// Nothing in this package reads a clock, and no order comes from a map.
+package state
+
+import (
+	"cmp"
+	"iter"
+	"strings"
+	"time"
+
+	"gatehouse/fsm/iam"
+)
+
+// State is the replicated value after one log entry.
+type State struct{ data }
+
+// New returns the state before the first log entry.
+func New() *State {
+	return &State{data{
+		users:        newTree(byUID),
+		groups:       newTree(byGID),
+		acls:         newTree(byRID),
+		members:      newTree(byGroup),
+		memberOf:     newTree(byMember),
+		grants:       newTree(byResource),
+		grantsOf:     newTree(byPrincipal),
+		cutoffs:      newTree(byCutoffUID),
+		cutoffExpiry: newTree(byExpiry),
+		replays:      newTree(byReplayKey),
+		replaySeq:    newTree(byReplaySeq),
+		replayAge:    newTree(byReplayIndex),
+	}}
+}
+
+// data is what a State and a Txn have in common: the trees and how to read them. Each tree holds its keys beside its
+// records, so that a look-up neither follows pointers nor allocates.
+type data struct {
+	index    uint64
+	meta     Meta
+	services int
+	keys     []*iam.SigningKey
+
+	users        tree[userItem]
+	groups       tree[groupItem]
+	acls         tree[aclItem]
+	members      tree[Membership] // by gid, uid
+	memberOf     tree[Membership] // by uid, gid
+	grants       tree[Grant]      // by rid, principal
+	grantsOf     tree[Grant]      // by principal, rid
+	cutoffs      tree[Cutoff]     // by uid
+	cutoffExpiry tree[Cutoff]     // by expiry, uid
+	replays      tree[replayItem] // by uid, key
+	replaySeq    tree[replayItem] // by uid, sequence
+	replayAge    tree[replayItem] // by index
+}
+
+type userItem struct {
+	uid string
+	u   *iam.User
+}
+
+type groupItem struct {
+	gid string
+	g   *iam.Group
+}
+
+type aclItem struct {
+	rid string
+	a   *iam.ACL
+}
+
+type replayItem struct {
+	uid, key   string
+	seq, index uint64
+	r          *Replay
+}
+
+func byUID(a, b userItem) bool  { return a.uid < b.uid }
+func byGID(a, b groupItem) bool { return a.gid < b.gid }
+func byRID(a, b aclItem) bool   { return a.rid < b.rid }
+
+func byGroup(a, b Membership) bool {
+	return cmp.Or(strings.Compare(a.GID, b.GID), strings.Compare(a.UID, b.UID)) < 0
+}
+
+func byMember(a, b Membership) bool {
+	return cmp.Or(strings.Compare(a.UID, b.UID), strings.Compare(a.GID, b.GID)) < 0
+}
+
+func byResource(a, b Grant) bool {
+	if a.RID != b.RID {
+		return a.RID < b.RID
+	}
+	if a.Group != b.Group {
+		return b.Group
+	}
+	return a.Principal < b.Principal
+}
+
+func byPrincipal(a, b Grant) bool {
+	if a.Group != b.Group {
+		return b.Group
+	}
+	if a.Principal != b.Principal {
+		return a.Principal < b.Principal
+	}
+	return a.RID < b.RID
+}
+
+func byCutoffUID(a, b Cutoff) bool { return a.UID < b.UID }
+
+func byExpiry(a, b Cutoff) bool {
+	return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.UID, b.UID)) < 0
+}
+
+func byReplayKey(a, b replayItem) bool {
+	return cmp.Or(strings.Compare(a.uid, b.uid), strings.Compare(a.key, b.key)) < 0
+}
+
+func byReplaySeq(a, b replayItem) bool {
+	return cmp.Or(strings.Compare(a.uid, b.uid), cmp.Compare(a.seq, b.seq)) < 0
+}
+
+func byReplayIndex(a, b replayItem) bool { return a.index < b.index }
+
+// Index is the last log entry that the state contains.
+func (d *data) Index() uint64 { return d.index }
+
+// Meta returns what the cluster agrees on about itself.
+func (d *data) Meta() Meta { return d.meta }
+
+// User returns the user of that uid.
+func (d *data) User(uid string) (*iam.User, bool) {
+	item, ok := d.users.get(userItem{uid: uid})
+	return item.u, ok
+}
+
+// Users yields all users, service accounts among them, sorted by uid.
+func (d *data) Users() iter.Seq[*iam.User] {
+	return func(yield func(*iam.User) bool) {
+		d.users.t.Scan(func(item userItem) bool { return yield(item.u) })
+	}
+}
+
+// UserCount is the number of all users.
+func (d *data) UserCount() int { return d.users.len() }
+
+// RegularUserCount is the number of users that are not service accounts.
+func (d *data) RegularUserCount() int { return d.users.len() - d.services }
+
+// Group returns the group of that gid.
+func (d *data) Group(gid string) (*iam.Group, bool) {
+	item, ok := d.groups.get(groupItem{gid: gid})
+	return item.g, ok
+}
+
+// ACL returns the protected resource of that rid.
+func (d *data) ACL(rid string) (*iam.ACL, bool) {
+	item, ok := d.acls.get(aclItem{rid: rid})
+	return item.a, ok
+}
+
+// Member reports whether the user is in the group.
+func (d *data) Member(gid, uid string) bool {
+	_, ok := d.members.get(Membership{GID: gid, UID: uid})
+	return ok
+}
+
+// Members yields the uids in the group, ascending.
+func (d *data) Members(gid string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		d.members.t.Ascend(Membership{GID: gid}, func(m Membership) bool { return m.GID == gid && yield(m.UID) })
+	}
+}
+
+// GroupsOf yields the gids of the user's groups, ascending.
+func (d *data) GroupsOf(uid string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		d.memberOf.t.Ascend(Membership{UID: uid}, func(m Membership) bool { return m.UID == uid && yield(m.GID) })
+	}
+}
+
+// UserActions returns what the user was granted directly on exactly this resource.
+func (d *data) UserActions(uid, rid string) iam.Actions { return d.actions(rid, uid, false) }
+
+// GroupActions returns what the group was granted on exactly this resource.
+func (d *data) GroupActions(gid, rid string) iam.Actions { return d.actions(rid, gid, true) }
+
+func (d *data) actions(rid, principal string, group bool) iam.Actions {
+	g, _ := d.grants.get(Grant{RID: rid, Principal: principal, Group: group})
+	return g.Actions
+}
+
+// Grants yields the grants on the resource: those of users by uid, then those of groups by gid.
+func (d *data) Grants(rid string) iter.Seq[Grant] {
+	return d.grants.from(Grant{RID: rid}, func(g Grant) bool { return g.RID == rid })
+}
+
+// GrantsOf yields the grants of the user, or of the group, by rid.
+func (d *data) GrantsOf(principal string, group bool) iter.Seq[Grant] {
+	inside := func(g Grant) bool { return g.Principal == principal && g.Group == group }
+	return d.grantsOf.from(Grant{Principal: principal, Group: group}, inside)
+}
+
+// SigningKeys returns the keys: the active one first, the others by creation and kid. The slice is constant.
+func (d *data) SigningKeys() []*iam.SigningKey { return d.keys }
+
+// SigningKey returns the key of that kid.
+func (d *data) SigningKey(kid string) (*iam.SigningKey, bool) {
+	for _, k := range d.keys {
+		if k.KID == kid {
+			return k, true
+		}
+	}
+	return nil, false
+}
+
+// TokenCutoff returns the instant before which tokens of the user were issued in vain: the later of the user's cut-off
+// and the one for all users; zero when there is none.
+func (d *data) TokenCutoff(uid string) time.Time {
+	all, _ := d.cutoffs.get(Cutoff{})
+	own, _ := d.cutoffs.get(Cutoff{UID: uid})
+	if own.NotBefore.After(all.NotBefore) {
+		return own.NotBefore
+	}
+	return all.NotBefore
+}
+
+// Removed reports whether the server was removed for ever.
+func (d *data) Removed(id string) bool {
+	for _, r := range d.meta.Removed {
+		if r == id {
+			return true
+		}
+	}
+	return false
+}
+
+// AnotherSuperuser reports whether some user other than uid is a superuser, directly or through a group.
+func (d *data) AnotherSuperuser(uid string) bool {
+	for g := range d.Grants(iam.SuperuserRID) {
+		if !g.Group {
+			if g.Principal != uid {
+				return true
+			}
+			continue
+		}
+		for member := range d.Members(g.Principal) {
+			if member != uid {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Sizes counts what the state holds.
+func (d *data) Sizes() Sizes {
+	return Sizes{
+		Users:           d.users.len(),
+		ServiceAccounts: d.services,
+		Groups:          d.groups.len(),
+		ACLs:            d.acls.len(),
+		Memberships:     d.members.len(),
+		Grants:          d.grants.len(),
+		SigningKeys:     len(d.keys),
+		Cutoffs:         d.cutoffs.len(),
+		Replays:         d.replays.len(),
+	}
+}

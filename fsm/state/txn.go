@@ -1,0 +1,196 @@
+package state
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/fsm/iam"
+)
+
+// Txn changes a private copy of a State. It belongs to one goroutine. It reads like a State, and sees its own changes.
+type Txn struct {
+	data
+	undo undo
+}
+
+// Begin starts a transaction. It writes nothing of the State, so that any number may be begun at once.
+func (s *State) Begin() *Txn { return &Txn{data: s.data} }
+
+// Next starts the log entry at that index: Rollback will come back to here.
+func (t *Txn) Next(index uint64) {
+	t.undo.forget()
+	prev := t.index
+	t.undo.add(func() { t.index = prev })
+	t.index = index
+}
+
+// Rollback takes back everything since Next, the index included.
+func (t *Txn) Rollback() { t.undo.rollback() }
+
+// Commit makes the transaction the State after the entry at that index. The Txn must not be used afterwards.
+func (t *Txn) Commit(index uint64) *State {
+	s := &State{data: t.data}
+	s.index = index
+	s.freeze()
+	t.data = data{}
+	t.undo = undo{}
+	return s
+}
+
+func (d *data) freeze() {
+	d.users.freeze()
+	d.groups.freeze()
+	d.acls.freeze()
+	d.members.freeze()
+	d.memberOf.freeze()
+	d.grants.freeze()
+	d.grantsOf.freeze()
+	d.cutoffs.freeze()
+	d.cutoffExpiry.freeze()
+	d.replays.freeze()
+	d.replaySeq.freeze()
+	d.replayAge.freeze()
+}
+
+// SetMeta replaces what the cluster agrees on about itself.
+func (t *Txn) SetMeta(m Meta) {
+	prev := t.meta
+	t.undo.add(func() { t.meta = prev })
+	t.meta = m
+}
+
+// AdvanceClock sets the clock to the later of itself and now, and drops some of what has expired by it.
+func (t *Txn) AdvanceClock(now time.Time) {
+	if now.After(t.meta.Clock) {
+		m := t.meta
+		m.Clock = now
+		t.SetMeta(m)
+	}
+	t.PruneCutoffs(t.meta.Clock)
+	t.pruneReplays(t.meta.Clock)
+}
+
+// PutUser creates or replaces a user. The Txn keeps the value; the caller must not change it any more.
+func (t *Txn) PutUser(u *iam.User) {
+	prev, replaced := set(&t.undo, &t.users, userItem{u.UID, u})
+	t.countService(b2i(u.Service()) - b2i(replaced && prev.u.Service()))
+}
+
+// DeleteUser drops the user and everything that hangs on it: memberships, grants and idempotency keys.
+func (t *Txn) DeleteUser(uid string) {
+	prev, removed := remove(&t.undo, &t.users, userItem{uid: uid})
+	if !removed {
+		return
+	}
+	t.countService(-b2i(prev.u.Service()))
+	for _, gid := range slices.Collect(t.GroupsOf(uid)) {
+		t.DeleteMembership(gid, uid)
+	}
+	for _, g := range slices.Collect(t.GrantsOf(uid, false)) {
+		g.Actions = 0
+		t.PutGrant(g)
+	}
+	t.deleteReplays(uid)
+}
+
+func (t *Txn) countService(by int) {
+	if by != 0 {
+		t.services += by
+		t.undo.add(func() { t.services -= by })
+	}
+}
+
+// PutGroup creates or replaces a group.
+func (t *Txn) PutGroup(g *iam.Group) { set(&t.undo, &t.groups, groupItem{g.GID, g}) }
+
+// PutACL creates or replaces a protected resource.
+func (t *Txn) PutACL(a *iam.ACL) { set(&t.undo, &t.acls, aclItem{a.RID, a}) }
+
+// PutMembership puts the user into the group. Both must exist; their records lend their strings.
+func (t *Txn) PutMembership(gid, uid string) {
+	m := Membership{GID: t.gidOf(gid), UID: t.uidOf(uid)}
+	set(&t.undo, &t.members, m)
+	set(&t.undo, &t.memberOf, m)
+}
+
+// DeleteMembership takes the user out of the group.
+func (t *Txn) DeleteMembership(gid, uid string) {
+	m := Membership{GID: gid, UID: uid}
+	remove(&t.undo, &t.members, m)
+	remove(&t.undo, &t.memberOf, m)
+}
+
+// PutGrant sets what the principal may do on the resource; the empty set removes the grant.
+func (t *Txn) PutGrant(g Grant) {
+	if g.Actions == 0 {
+		remove(&t.undo, &t.grants, g)
+		remove(&t.undo, &t.grantsOf, g)
+		return
+	}
+	g = t.share(g)
+	set(&t.undo, &t.grants, g)
+	set(&t.undo, &t.grantsOf, g)
+}
+
+// share lets a grant use the strings of the records it refers to: a million grants then cost no million strings.
+func (t *Txn) share(g Grant) Grant {
+	if a, ok := t.ACL(g.RID); ok {
+		g.RID = a.RID
+	}
+	if g.Group {
+		g.Principal = t.gidOf(g.Principal)
+	} else {
+		g.Principal = t.uidOf(g.Principal)
+	}
+	return g
+}
+
+func (t *Txn) uidOf(uid string) string {
+	if u, ok := t.User(uid); ok {
+		return u.UID
+	}
+	return uid
+}
+
+func (t *Txn) gidOf(gid string) string {
+	if g, ok := t.Group(gid); ok {
+		return g.GID
+	}
+	return gid
+}
+
+// PutSigningKey creates or replaces a key.
+func (t *Txn) PutSigningKey(k *iam.SigningKey) {
+	t.setKeys(append(t.keysWithout(k.KID), k))
+}
+
+// DeleteSigningKey drops a key.
+func (t *Txn) DeleteSigningKey(kid string) { t.setKeys(t.keysWithout(kid)) }
+
+func (t *Txn) keysWithout(kid string) []*iam.SigningKey {
+	return slices.DeleteFunc(slices.Clone(t.keys), func(k *iam.SigningKey) bool { return k.KID == kid })
+}
+
+func (t *Txn) setKeys(keys []*iam.SigningKey) {
+	slices.SortFunc(keys, compareKeys)
+	prev := t.keys
+	t.undo.add(func() { t.keys = prev })
+	t.keys = slices.Clip(keys)
+}
+
+func compareKeys(a, b *iam.SigningKey) int {
+	return cmp.Or(
+		b2i(b.Status == iam.Active)-b2i(a.Status == iam.Active),
+		a.CreatedAt.Compare(b.CreatedAt),
+		strings.Compare(a.KID, b.KID),
+	)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
