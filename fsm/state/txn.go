@@ -21,12 +21,10 @@ func (s *State) Begin() *Txn { return &Txn{data: s.data} }
 // Next starts the log entry at that index: Rollback will come back to here.
 func (t *Txn) Next(index uint64) {
 	t.undo.forget()
-	prev := t.index
-	t.undo.add(func() { t.index = prev })
 	t.index = index
 }
 
-// Rollback takes back everything since Next, the index included.
+// Rollback takes back all changes since Next.
 func (t *Txn) Rollback() { t.undo.rollback() }
 
 // Commit makes the transaction the State after the entry at that index. The Txn must not be used afterwards.
@@ -135,27 +133,27 @@ func (t *Txn) PutGrant(g Grant) {
 }
 
 // share lets a grant use the strings of the records it refers to: a million grants then cost no million strings.
-func (t *Txn) share(g Grant) Grant {
-	if a, ok := t.ACL(g.RID); ok {
+func (d *data) share(g Grant) Grant {
+	if a, ok := d.ACL(g.RID); ok {
 		g.RID = a.RID
 	}
 	if g.Group {
-		g.Principal = t.gidOf(g.Principal)
+		g.Principal = d.gidOf(g.Principal)
 	} else {
-		g.Principal = t.uidOf(g.Principal)
+		g.Principal = d.uidOf(g.Principal)
 	}
 	return g
 }
 
-func (t *Txn) uidOf(uid string) string {
-	if u, ok := t.User(uid); ok {
+func (d *data) uidOf(uid string) string {
+	if u, ok := d.User(uid); ok {
 		return u.UID
 	}
 	return uid
 }
 
-func (t *Txn) gidOf(gid string) string {
-	if g, ok := t.Group(gid); ok {
+func (d *data) gidOf(gid string) string {
+	if g, ok := d.Group(gid); ok {
 		return g.GID
 	}
 	return gid

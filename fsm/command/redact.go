@@ -1,0 +1,51 @@
+package command
+
+import "log/slog"
+
+const redacted = "[redacted]"
+
+// Commands that carry hashes or sealed keys show neither, however they are printed.
+
+// LogValue shows which user is created.
+func (c CreateUser) LogValue() slog.Value { return c.User.LogValue() }
+
+// LogValue shows which user changes and what of it.
+func (c UpdateUser) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("uid", c.UID),
+		slog.Bool("description", c.Description != nil),
+		slog.Bool("password", c.PasswordHash != nil),
+	)
+}
+
+// LogValue shows whose password is hashed anew.
+func (c RehashPassword) LogValue() slog.Value { return slog.GroupValue(slog.String("uid", c.UID)) }
+
+// LogValue shows who becomes a superuser.
+func (c ResetSuperuser) LogValue() slog.Value { return slog.GroupValue(slog.String("uid", c.UID)) }
+
+// LogValue shows which key is published.
+func (c PrepareKey) LogValue() slog.Value { return c.SigningKey.LogValue() }
+
+// LogValue shows which cluster is made.
+func (c InitCluster) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("cluster_id", c.ClusterID), slog.Int("level", c.Level), slog.String("kid", c.SigningKey.KID))
+}
+
+// String keeps hashes out of a %v.
+func (c UpdateUser) String() string { return c.Kind().String() + " " + c.UID + " " + redacted }
+
+// GoString keeps hashes out of a %#v.
+func (c UpdateUser) GoString() string { return c.String() }
+
+// String keeps hashes out of a %v.
+func (c RehashPassword) String() string { return c.Kind().String() + " " + c.UID + " " + redacted }
+
+// GoString keeps hashes out of a %#v.
+func (c RehashPassword) GoString() string { return c.String() }
+
+// String keeps the hash out of a %v.
+func (c ResetSuperuser) String() string { return c.Kind().String() + " " + c.UID + " " + redacted }
+
+// GoString keeps the hash out of a %#v.
+func (c ResetSuperuser) GoString() string { return c.String() }

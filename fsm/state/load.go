@@ -1,0 +1,207 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Loader builds a State from the records of a dump. It takes them only as WriteRecords orders them, once each, and only
+// with what they refer to: a dump that was put together by anything else is refused.
+type Loader struct {
+	d     data
+	lines lineDecoder
+	stage int
+	n     int
+}
+
+// NewLoader returns a Loader that has no record yet.
+func NewLoader() *Loader {
+	l := &Loader{d: New().data}
+	l.lines.init()
+	return l
+}
+
+// Add reads one record: a line with or without its newline.
+func (l *Loader) Add(line []byte) error {
+	var r record
+	if err := l.lines.decode(line, &r); err != nil {
+		return fmt.Errorf("record %d: %w", l.n, err)
+	}
+	if err := l.add(&r); err != nil {
+		return fmt.Errorf("record %d: %w", l.n, err)
+	}
+	l.n++
+	return nil
+}
+
+// Len is the number of records so far.
+func (l *Loader) Len() int { return l.n }
+
+// State ends the load. The Loader must not be used afterwards.
+func (l *Loader) State(index uint64) (*State, error) {
+	if l.n == 0 {
+		return nil, errors.New("a dump without records")
+	}
+	s := &State{data: l.d}
+	s.index = index
+	s.freeze()
+	l.d = data{}
+	return s, nil
+}
+
+var (
+	errOrder     = errors.New("out of order or repeated")
+	errReference = errors.New("refers to what is not there")
+	errShape     = errors.New("not exactly one kind of record")
+)
+
+func (l *Loader) add(r *record) error {
+	stage, err := r.stage()
+	if err != nil {
+		return err
+	}
+	if stage < l.stage || stage == 0 && l.n > 0 || stage > 0 && l.n == 0 {
+		return errOrder
+	}
+	l.stage = stage
+	d := &l.d
+	switch {
+	case r.Meta != nil:
+		d.meta = *r.Meta
+		return nil
+	case r.User != nil:
+		d.services += b2i(r.User.Service())
+		return load(&d.users, userItem{r.User.UID, r.User})
+	case r.Group != nil:
+		return load(&d.groups, groupItem{r.Group.GID, r.Group})
+	case r.ACL != nil:
+		return load(&d.acls, aclItem{r.ACL.RID, r.ACL})
+	case r.Member != nil:
+		return d.loadMembership(*r.Member)
+	case r.Grant != nil:
+		return d.loadGrant(*r.Grant)
+	case r.Key != nil:
+		return d.loadKey(r.Key)
+	case r.Cutoff != nil:
+		d.cutoffExpiry.own().Set(*r.Cutoff)
+		return load(&d.cutoffs, *r.Cutoff)
+	}
+	return d.loadReplay(r.Replay)
+}
+
+// stage is the position of the record's kind in a dump.
+func (r *record) stage() (int, error) {
+	set := [...]bool{
+		r.Meta != nil, r.User != nil, r.Group != nil, r.ACL != nil, r.Member != nil,
+		r.Grant != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil,
+	}
+	stage, n := 0, 0
+	for i, is := range set {
+		if is {
+			stage, n = i, n+1
+		}
+	}
+	if n != 1 {
+		return 0, errShape
+	}
+	return stage, nil
+}
+
+// load appends an item that must come after all others.
+func load[T any](t *tree[T], item T) error {
+	if last, ok := t.t.Max(); ok && !t.t.Less(last, item) {
+		return errOrder
+	}
+	t.own().Load(item)
+	return nil
+}
+
+func (d *data) loadMembership(m Membership) error {
+	g, hasGroup := d.Group(m.GID)
+	u, hasUser := d.User(m.UID)
+	if !hasGroup || !hasUser {
+		return errReference
+	}
+	m = Membership{GID: g.GID, UID: u.UID}
+	d.memberOf.own().Set(m)
+	return load(&d.members, m)
+}
+
+func (d *data) loadGrant(g Grant) error {
+	if g.Actions == 0 || !d.holds(g) {
+		return errReference
+	}
+	g = d.share(g)
+	d.grantsOf.own().Set(g)
+	return load(&d.grants, g)
+}
+
+// holds reports whether both ends of the grant exist.
+func (d *data) holds(g Grant) bool {
+	if _, ok := d.ACL(g.RID); !ok {
+		return false
+	}
+	if g.Group {
+		_, ok := d.Group(g.Principal)
+		return ok
+	}
+	_, ok := d.User(g.Principal)
+	return ok
+}
+
+func (d *data) loadKey(r *keyRecord) error {
+	k := r.SigningKey
+	k.PublicKey, k.Sealed = r.PublicKey, r.Sealed
+	if _, repeated := d.SigningKey(k.KID); repeated {
+		return errOrder
+	}
+	if n := len(d.keys); n > 0 && compareKeys(d.keys[n-1], &k) >= 0 {
+		return errOrder
+	}
+	d.keys = append(d.keys[:len(d.keys):len(d.keys)], &k)
+	return nil
+}
+
+func (d *data) loadReplay(r *Replay) error {
+	r.UID = d.uidOf(r.UID)
+	item := replayItem{uid: r.UID, key: r.Key, seq: r.Seq, index: r.Index, r: r}
+	if last, ok := d.replaySeq.t.Max(); ok && last.uid == r.UID && last.seq+1 != r.Seq {
+		return errOrder
+	}
+	_, sameKey := d.replays.own().Set(item)
+	_, sameIndex := d.replayAge.own().Set(item)
+	if sameKey || sameIndex {
+		return errOrder
+	}
+	return load(&d.replaySeq, item)
+}
+
+// lineDecoder decodes one JSON object per line, strictly, and keeps its buffers from line to line.
+type lineDecoder struct {
+	in  bytes.Reader
+	dec *json.Decoder
+	fed int64
+}
+
+func (l *lineDecoder) init() {
+	l.dec = json.NewDecoder(&l.in)
+	l.dec.DisallowUnknownFields()
+}
+
+func (l *lineDecoder) decode(line []byte, into any) error {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
+		return errors.New("not a JSON object")
+	}
+	l.in.Reset(line)
+	l.fed += int64(len(line))
+	if err := l.dec.Decode(into); err != nil {
+		return err
+	}
+	if l.dec.InputOffset() != l.fed {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package fsm
+
+import (
+	"context"
+	"errors"
+
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/state"
+)
+
+// Submit brings a command into the log and returns what it did. Only the leader calls it.
+//
+// It first applies the encoded command to a scratch copy of the newest state. A refusal, or the answer to a request that
+// was answered before, returns without an entry; a panic or an error of the codec is this client's internal error and
+// never reaches the log, where it would stop every master. What passes is appended, and decided again when it is applied.
+//
+// The header needs Time, Term and Actor; Submit raises Time to the state's clock and fills in an absent Level.
+func (m *Machine) Submit(ctx context.Context, a Applier, h command.Header, c command.Command) (command.Outcome, error) {
+	s := m.State()
+	if clock := s.Meta().Clock; clock.After(h.Time) {
+		h.Time = clock
+	}
+	if h.Level == 0 {
+		h.Level = s.Meta().Level
+	}
+	entry, outcome, err := m.rehearse(s, h, c)
+	if err != nil || outcome.Replayed {
+		return outcome, err
+	}
+	_, response, err := a.Apply(ctx, entry)
+	if err != nil {
+		return command.Outcome{}, err
+	}
+	switch r := response.(type) {
+	case command.Outcome:
+		return r, nil
+	case *fault.Error:
+		return command.Outcome{}, r
+	}
+	return command.Outcome{}, internal("apply %s: unexpected response %T", c.Kind(), response)
+}
+
+// rehearse encodes the command and applies what a master would decode to a scratch copy of the state.
+func (m *Machine) rehearse(s *state.State, h command.Header, c command.Command) (entry []byte, o command.Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			entry, o, err = nil, command.Outcome{}, internal("rehearse %T: panic: %v", c, p)
+		}
+	}()
+	if entry, err = command.Encode(h, c); err != nil {
+		return nil, o, internal("rehearse: %v", err)
+	}
+	h, c, err = command.Decode(entry)
+	if err != nil {
+		return nil, o, internal("rehearse: %v", err)
+	}
+	t := s.Begin()
+	t.Next(s.Index() + 1)
+	o, err = m.applyCommand(t, max(h.Term, s.Meta().Term), h, c)
+	var refusal *fault.Error
+	if errors.As(err, &refusal) && refusal.Code != fault.Internal {
+		return nil, o, refusal
+	}
+	return entry, o, err
+}
