@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	urls, scenario, uid, password string
+	method, body                  string
+	connections                   int
+	duration                      time.Duration
+	stale, json                   bool
+	compare                       bool
+	comparison                    comparison
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	f.StringVar(&o.urls, "url", "http://127.0.0.1:8101", "where to send the load; several, with commas, share the connections")
+	f.StringVar(&o.scenario, "scenario", "get-user", scenarioNames())
+	f.StringVar(&o.uid, "uid", "bootstrapuser", "superuser that prepares the scenario")
+	f.StringVar(&o.password, "password", "deleteme", "its password")
+	f.StringVar(&o.method, "method", "GET", "raw: the method")
+	f.StringVar(&o.body, "body", "", "raw: the body, JSON")
+	f.IntVar(&o.connections, "connections", 64, "persistent connections, one request at a time on each")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long; with -compare: how long one round lasts")
+	f.BoolVar(&o.stale, "stale", false, "get-user: ask for ?consistency=stale")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.BoolVar(&o.compare, "compare", false, "start three masters and what they are measured against, and compare")
+	o.comparison.flags(f)
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if o.connections < 1 || o.duration <= 0 {
+		return o, errors.New("-connections and -duration must be positive")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if o.compare {
+		return o.comparison.run(ctx, o, out)
+	}
+	t := target{uid: o.uid, password: o.password, stale: o.stale, raw: request{method: o.method, body: []byte(o.body)}}
+	if t.urls, err = parseURLs(o.urls); err != nil {
+		return err
+	}
+	r, err := measure(ctx, o.scenario, t, o.connections, o.duration)
+	if err != nil {
+		return err
+	}
+	if err := r.print(out, o.json); err != nil {
+		return err
+	}
+	if r.OK == 0 {
+		return errors.New("not one request succeeded")
+	}
+	return nil
+}
+
+// measure prepares the scenario and runs it once.
+func measure(ctx context.Context, name string, t target, connections int, d time.Duration) (report, error) {
+	prepare, ok := scenarios[name]
+	if !ok {
+		return report{}, fmt.Errorf("unknown scenario %q, want %s", name, scenarioNames())
+	}
+	next, err := prepare(ctx, t)
+	if err != nil {
+		return report{}, fmt.Errorf("prepare %s: %w", name, err)
+	}
+	return job{urls: t.urls, connections: connections, duration: d, next: next}.run(ctx), nil
+}
+
+func parseURLs(list string) ([]*url.URL, error) {
+	var urls []*url.URL
+	for text := range strings.SplitSeq(list, ",") {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("-url: %w", err)
+		}
+		if u.Host == "" {
+			return nil, fmt.Errorf("-url: %q is no URL such as http://127.0.0.1:8101", text)
+		}
+		urls = append(urls, u)
+	}
+	return urls, nil
+}
