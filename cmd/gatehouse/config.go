@@ -51,6 +51,7 @@ type config struct {
 	DiskLowWater   int64 // bytes; the same
 	AdminSocket    string
 	AuditLog       string
+	AuditFormat    string
 	LogLevel       string
 	LogFormat      string
 	Pprof          bool
@@ -61,8 +62,9 @@ func envName(flag string) string {
 	return "GATEHOUSE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// clientVariables are GATEHOUSE_* variables that are no settings of a master.
-var clientVariables = []string{"GATEHOUSE_CONFIG", "GATEHOUSE_TOKEN", "GATEHOUSE_URL"}
+// otherVariables are GATEHOUSE_* variables that are no settings of a master: where the file
+// is, what the client commands use, and the binary that the tests run.
+var otherVariables = []string{"GATEHOUSE_CONFIG", "GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_BIN"}
 
 // addSettings defines one flag for every row of settings, and --config.
 func addSettings(flags *pflag.FlagSet) {
@@ -131,7 +133,7 @@ func unknownVariables(env map[string]string, wrong *problems) {
 		known[envName(s.name)] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, "GATEHOUSE_") && !known[name] && !slices.Contains(clientVariables, name) {
+		if strings.HasPrefix(name, "GATEHOUSE_") && !known[name] && !slices.Contains(otherVariables, name) {
 			wrong.add(name + ": no such setting")
 		}
 	}

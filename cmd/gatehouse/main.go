@@ -28,7 +28,7 @@ func main() {
 // run is the whole program; tests call it just as main does. It returns the exit
 // status: 0, 1 when the work failed, 2 when the command line or configuration is wrong.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
-	return (&program{env: environ(env), stdin: os.Stdin, stdout: stdout, stderr: stderr}).run(ctx, args)
+	return (&program{env: environ(env), stdin: os.Stdin, stdout: stdout, stderr: stderr, exit: os.Exit}).run(ctx, args)
 }
 
 // program is what every command is given of its surroundings.
@@ -37,6 +37,7 @@ type program struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+	exit   func(int) // ends the process when a part hangs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -49,7 +50,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(p.stderr, "gatehouse: %v\n", err)
+	if !isLogged(err) {
+		fmt.Fprintf(p.stderr, "gatehouse: %v\n", err)
+	}
 	if isUsage(err) {
 		return 2
 	}

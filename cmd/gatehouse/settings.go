@@ -54,6 +54,7 @@ var settings = []setting{
 	{"disk-low-water", "size", "0", "free space below which writes are refused; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskLowWater })},
 	{"admin-socket", "path", "", "socket for reset-superuser and profiles, mode 0600 (default: admin.sock in the data directory)", text(func(c *config) *string { return &c.AdminSocket })},
 	{"audit-log", "path", "-", "file that audit records are appended to; - is standard error", text(func(c *config) *string { return &c.AuditLog })},
+	{"audit-format", "name", "", "logfmt or json (default: logfmt, but json on standard error beside a JSON log)", text(func(c *config) *string { return &c.AuditFormat })},
 	{"log-level", "level", "info", "debug, info, warn or error", text(func(c *config) *string { return &c.LogLevel })},
 	{"log-format", "name", "json", "json or text", text(func(c *config) *string { return &c.LogFormat })},
 	{"pprof", "bool", "false", "serve profiles on the admin socket", boolean(func(c *config) *bool { return &c.Pprof })},

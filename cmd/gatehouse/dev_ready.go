@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	readyPoll    = 100 * time.Millisecond
+	readyPatient = 15 * time.Second // then say what is being waited for
+)
+
+// awaitReady returns when every master can serve a linearizable read, or with an error
+// when one of them ended instead.
+func (c *devCluster) awaitReady(ctx context.Context, ended <-chan exit) error {
+	poll, patience := time.NewTicker(readyPoll), time.NewTicker(readyPatient)
+	defer poll.Stop()
+	defer patience.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-ended:
+			return fmt.Errorf("%s did not start: %s\n%s", e.master.Name, e.state, lastLines(e.master.logFile))
+		case <-patience.C:
+			fmt.Fprintf(c.program.stdout, "still waiting: %v\n", c.unready(ctx))
+		case <-poll.C:
+			if c.unready(ctx) == nil {
+				return nil
+			}
+		}
+	}
+}
+
+// unready says which master cannot serve yet, and why.
+func (c *devCluster) unready(ctx context.Context) error {
+	for _, m := range c.masters {
+		if err := checkStrict(ctx, m.API); err != nil {
+			return fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkStrict(ctx context.Context, api string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, api+"/gatehouse/v1/health/strict", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(strings.Join(strings.Fields(string(body)), " "))
+	}
+	return err
+}
+
+// lastLines is the end of a log, for the reader who is told that a master failed.
+func lastLines(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+}
+
+// devDescription is DIR/dev.json.
+type devDescription struct {
+	Superuser struct {
+		UID      string `json:"uid"`
+		Password string `json:"password"`
+	} `json:"superuser"`
+	ClusterKeyFile string       `json:"cluster_key_file"`
+	Masters        []*devMaster `json:"masters"`
+}
+
+func (c *devCluster) description() string { return filepath.Join(c.dir, "dev.json") }
+
+// writeDescription replaces dev.json in one step: a script that waits for the file
+// never sees half of it.
+func (c *devCluster) writeDescription() error {
+	d := devDescription{ClusterKeyFile: c.keyFile, Masters: c.masters}
+	d.Superuser.UID, d.Superuser.Password = devUID, devPassword
+	data, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode dev.json: %w", err)
+	}
+	draft := c.description() + ".new"
+	if err := os.WriteFile(draft, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write dev.json: %w", err)
+	}
+	if err := os.Rename(draft, c.description()); err != nil {
+		return fmt.Errorf("write dev.json: %w", err)
+	}
+	return nil
+}
+
+func (c *devCluster) printWelcome() {
+	out := c.program.stdout
+	fmt.Fprintf(out, "The cluster is ready: %d masters, described in %s\n\n", len(c.masters), c.description())
+	for _, m := range c.masters {
+		fmt.Fprintf(out, "  %s  %s  pid %d\n            data %s  log %s\n", m.Name, m.API, m.PID, m.DataDir, m.logFile)
+	}
+	first, last := c.masters[0].API, c.masters[len(c.masters)-1].API
+	fmt.Fprintf(out, `
+Log in as the superuser (%[1]s, password %[2]s), then ask any master:
+
+  TOKEN=$(curl -s %[3]s/acs/api/v1/auth/login -H 'Content-Type: application/json' \
+    -d '{"uid":"%[1]s","password":"%[2]s"}' | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')
+  curl -H "Authorization: token=$TOKEN" %[4]s/acs/api/v1/users
+
+Ctrl-C stops all masters.
+`, devUID, devPassword, first, last)
+}

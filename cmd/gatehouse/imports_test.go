@@ -1,0 +1,155 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// house is who may import whom: one row for every package of the module. Three legs know
+// nothing of each other (fsm, cluster, keyring), meet in httpapi, and are wired here in cmd.
+// A new package or edge is a decision about the house; it is made in this table.
+var house = map[string][]string{
+	".": {}, // deps.go, which keeps modules that only tools need
+
+	"fsm/fault":   {},
+	"fsm/iam":     {"fsm/fault"},
+	"fsm/state":   {"fsm/fault", "fsm/iam"},
+	"fsm/command": {"fsm/fault", "fsm/iam", "fsm/state"},
+	"fsm":         {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state"},
+
+	"cluster/disk":        {},
+	"cluster/gossip":      {},
+	"cluster":             {"cluster/disk", "cluster/gossip", "fsm/fault"},
+	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
+
+	"keyring":          {},
+	"keyring/password": {},
+	"keyring/token":    {"fsm/iam", "keyring"},
+
+	"httpapi": {"fsm/fault", "fsm/iam", "fsm/state"},
+	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
+		"keyring", "keyring/password", "keyring/token"},
+
+	"cmd/gatehouse": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
+		"httpapi", "httpapi/iamapi", "keyring", "keyring/password", "keyring/token"},
+
+	// Programs and helpers for people and tests. They speak to the product from outside.
+	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
+	"cmd/gatehouse/e2e/rig": {},
+	"scripts/load":          {"cmd/gatehouse/e2e/rig"},
+	"scripts/chaos":         {"cmd/gatehouse/e2e/rig"},
+}
+
+// pure is what the replicated state must not import, so that replaying a log gives the same
+// result on every master and in every year. The adapter, fsm itself, is exempt.
+var pure = []string{"net", "os", "io/fs", "path/filepath", "crypto/rand", "math/rand", "math/rand/v2", "sync", "sync/atomic", "runtime", "unsafe"}
+
+const module = "gatehouse/"
+
+func TestEveryImportIsInTheTableOfTheHouse(t *testing.T) {
+	found := moduleImports(t)
+	for _, pkg := range slices.Sorted(maps.Keys(found)) {
+		allowed, known := house[pkg]
+		if !known {
+			t.Errorf("package %s is not in the table", pkg)
+			continue
+		}
+		for _, file := range found[pkg] {
+			for _, imported := range file.imports {
+				ours, isOurs := strings.CutPrefix(imported, module)
+				if isOurs && !slices.Contains(allowed, ours) {
+					t.Errorf("%s imports %s, which the table does not allow", file.name, ours)
+				}
+			}
+		}
+	}
+}
+
+func TestReplicatedStateImportsNothingThatDiffersBetweenMasters(t *testing.T) {
+	for pkg, files := range moduleImports(t) {
+		if !strings.HasPrefix(pkg, "fsm/") {
+			continue
+		}
+		for _, file := range files {
+			for _, imported := range file.imports {
+				if slices.Contains(pure, imported) || strings.HasPrefix(imported, "net/") || strings.HasPrefix(imported, "os/") {
+					t.Errorf("%s imports %s", file.name, imported)
+				}
+				if imported == "log/slog" && filepath.Base(file.name) != "redact.go" {
+					t.Errorf("%s imports log/slog; only redact.go may, to hide secrets from logs", file.name)
+				}
+			}
+		}
+	}
+}
+
+// sourceFile is one file that is part of a program, not of its tests.
+type sourceFile struct {
+	name    string
+	imports []string
+}
+
+// moduleImports reads the imports of every file, whatever its build tags.
+func moduleImports(t *testing.T) map[string][]sourceFile {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	found := map[string][]sourceFile{}
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); base == "testdata" || base == "dev-data" || name != root && strings.HasPrefix(base, ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(filepath.ToSlash(rel))
+		found[pkg] = append(found[pkg], sourceFile{rel, fileImports(t, name)})
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("walk the module: %v", err)
+	}
+	if len(found["cmd/gatehouse"]) == 0 {
+		t.Fatal("found no file of this very package: the walk is broken")
+	}
+	return found
+}
+
+func fileImports(t *testing.T, name string) (imports []string) {
+	t.Helper()
+	src, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly)
+	if err != nil {
+		t.Errorf("parse %s: %v", name, err)
+		return nil
+	}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		imports = append(imports, imported)
+	}
+	return imports
+}

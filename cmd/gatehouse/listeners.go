@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+)
+
+// listeners are the sockets of a master. They are opened before anything else, so that a
+// port that is taken is found before data is touched, and health answers from the start.
+type listeners struct {
+	api   []net.Listener
+	peer  net.Listener // the cluster node closes it
+	admin net.Listener
+}
+
+// maxClients bounds the connections of each API listener; further ones wait in the kernel.
+const maxClients = 8192
+
+func openListeners(ctx context.Context, cfg *config) (*listeners, error) {
+	ls := &listeners{}
+	var problems []error
+	for _, address := range cfg.Listen {
+		l, err := listen(ctx, "API", address)
+		problems = append(problems, err)
+		if err == nil {
+			ls.api = append(ls.api, l)
+		}
+	}
+	var err error
+	if ls.peer, err = listen(ctx, "peers", cfg.PeerListen); err != nil {
+		problems = append(problems, err)
+	}
+	if ls.admin, err = listenAdmin(ctx, cfg.AdminSocket); err != nil {
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
+		ls.close()
+		return nil, err
+	}
+	return ls, nil
+}
+
+func listen(ctx context.Context, what, address string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", what, err)
+	}
+	return l, nil
+}
+
+// listenAdmin makes the admin socket. Its mode is its only lock, so it has that mode from
+// the start. One that a killed process left behind is replaced, a live one refused.
+func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
+	if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("listen for admin: %s: another master uses it", path)
+	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("listen for admin: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listen for admin: %w", err)
+	}
+	mask := syscall.Umask(0o177)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	syscall.Umask(mask)
+	if err != nil {
+		return nil, fmt.Errorf("listen for admin: %w", err)
+	}
+	return l, nil
+}
+
+// close closes what is still open; closing twice does no harm.
+func (ls *listeners) close() {
+	for _, l := range append([]net.Listener{ls.peer, ls.admin}, ls.api...) {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// addresses are where the API is served, with the ports that the kernel chose.
+func (ls *listeners) addresses() []string {
+	var all []string
+	for _, l := range ls.api {
+		all = append(all, l.Addr().String())
+	}
+	return all
+}
+
+// advertised is the address under which others reach a listener: the one set for it, else
+// the host set for all with its port, else where it listens.
+func advertised(set, host string, l net.Listener) string {
+	if set != "" {
+		return set
+	}
+	if host == "" {
+		return l.Addr().String()
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+
+	"gatehouse/cluster"
+	"gatehouse/cluster/disk"
+	"gatehouse/fsm"
+	"gatehouse/fsm/command"
+	"gatehouse/httpapi"
+	"gatehouse/httpapi/iamapi"
+	"gatehouse/keyring"
+	"gatehouse/keyring/password"
+	"gatehouse/keyring/token"
+)
+
+// master is one running master: the replicated state, the cluster node and the keys, which
+// know nothing of each other, and the API that they meet in.
+type master struct {
+	cfg       *config
+	log       *slog.Logger
+	listeners *listeners
+	exit      func(int)
+
+	ring    *keyring.Ring
+	machine *fsm.Machine
+	node    *cluster.Node
+	server  *httpapi.Server
+	status  *status
+
+	api     door // what clients are answered
+	admin   door
+	servers []*http.Server
+	serving chan error // the first failure of a server
+}
+
+// wire builds the parts, the lowest first. It ends with the start line.
+func (m *master) wire(ctx context.Context, stderr io.Writer) error {
+	ring, err := keyring.Load(m.cfg.ClusterKeyFile)
+	if err != nil {
+		return err
+	}
+	m.machine = fsm.New(fsm.Options{Logger: m.log, MaxLevel: maxLevel, OnDivergence: m.fatal})
+	// Which key seals is decided by the cluster, not by one master's file.
+	m.ring = ring.Following(func() string { return m.machine.State().Meta().PrimaryKeyID })
+	if m.node, err = cluster.New(ctx, m.nodeConfig()); err != nil {
+		return err
+	}
+	m.status = &status{node: m.node, machine: m.machine}
+	auditor, err := openAudit(stderr, m.cfg)
+	if err != nil {
+		return err
+	}
+	if m.server, err = m.newServer(auditor); err != nil {
+		return fmt.Errorf("build the API: %w", err)
+	}
+	m.admin.open(m.adminHandler())
+	m.logStart()
+	return nil
+}
+
+func (m *master) nodeConfig() cluster.Config {
+	cfg, ls := m.cfg, m.listeners
+	host, port, _ := net.SplitHostPort(cfg.GossipListen)
+	gossipPort, _ := strconv.Atoi(port) // checked
+	gossip := &cluster.Gossip{BindAddr: host, Port: gossipPort, Advertise: cfg.GossipAdvertise}
+	if gossip.Advertise == "" {
+		gossip.Advertise = cfg.Advertise
+	}
+	join := make([]string, len(cfg.Join))
+	for i, address := range cfg.Join {
+		join[i] = withPort(address, cfg.GossipListen)
+	}
+	return cluster.Config{
+		DataDir: cfg.DataDir, Name: cfg.Name, Version: version, MaxLevel: maxLevel,
+		PeerListener:  ls.peer,
+		PeerAdvertise: advertised(cfg.PeerAdvertise, cfg.Advertise, ls.peer),
+		APIAdvertise:  "http://" + advertised(cfg.APIAdvertise, cfg.Advertise, ls.api[0]),
+		Gossip:        gossip,
+		Join:          join,
+		Expect:        cfg.Expect,
+		Keys:          m.ring,
+		Machine:       m.machine,
+		BeginTerm:     m.beginTerm,
+		Level:         func() int { return m.machine.State().Meta().Level },
+		Removed:       func(id string) bool { return m.machine.State().Removed(id) },
+
+		RaftMultiplier: cfg.RaftMultiplier,
+		Disk:           disk.Options{Reserve: cfg.DiskReserve, LowWater: cfg.DiskLowWater},
+		Logger:         m.log,
+		Fatal:          m.fatal,
+	}
+}
+
+// newServer builds the API over the parts.
+func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
+	seam := clusterSeam{m.node}
+	edition := httpapi.Edition(m.cfg.Edition)
+	routes := iamapi.New(iamapi.Options{
+		Submitter: submitSeam{m.machine, m.node},
+		Reader:    seam,
+		Machine:   m.machine,
+		Passwords: password.New(password.Options{}),
+		Issuer:    token.NewIssuer(m.ring, 0),
+		Sealer:    m.ring,
+		Masters:   seam,
+		Logger:    m.log,
+
+		Edition:       edition,
+		TokenLifetime: m.cfg.AuthTokenLifetime,
+		Cookies:       iamapi.CookieOptions{Secure: m.cfg.CookieSecure},
+		UIConfigFile:  m.cfg.UIConfigFile,
+	})
+	return httpapi.New(httpapi.Options{
+		Routes:         routes,
+		Cluster:        seam,
+		Machine:        m.machine,
+		Verifier:       verifierSeam{token.NewVerifier(0)},
+		Status:         m.status,
+		Auditor:        auditor,
+		Logger:         m.log,
+		Collectors:     append(m.node.Collectors(), newStateCollector(m.machine)),
+		TrustedProxies: m.cfg.TrustedProxies,
+		Edition:        edition,
+		AcceptBearer:   m.cfg.AcceptBearer,
+	})
+}
+
+// beginTerm encodes the entry with which this master opens a term when it leads.
+func (m *master) beginTerm(term uint64, leader string) []byte {
+	entry, err := command.Encode(command.Header{Term: term, Time: m.now()}, command.BeginTerm{LeaderID: leader})
+	if err != nil {
+		panic("encode begin-term: " + err.Error()) // a number, a time and an id always encode
+	}
+	return entry
+}
+
+// now is the time for a command: never behind what the state has seen.
+func (m *master) now() time.Time {
+	now, clock := time.Now().UTC(), m.machine.State().Meta().Clock
+	if now.Before(clock) {
+		return clock
+	}
+	return now
+}
+
+// logStart is the line that says what runs here.
+func (m *master) logStart() {
+	ls := m.listeners
+	m.log.Info("master starting",
+		"version", version, "commit", buildCommit(), "go", runtime.Version(),
+		"server_id", m.node.ID(), "cluster_id", m.node.ClusterID(),
+		"level", m.machine.State().Meta().Level, "max_level", maxLevel,
+		"key_ids", m.ring.KeyIDs(), "primary_key_id", m.ring.PrimaryID(),
+		slog.Group("listeners", "api", ls.addresses(), "peer", ls.peer.Addr().String(),
+			"gossip", m.cfg.GossipListen, "admin", m.cfg.AdminSocket),
+		"data_dir", m.cfg.DataDir, "edition", m.cfg.Edition, "authorization", m.cfg.Authorization)
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/cluster"
+	"gatehouse/fsm"
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/state"
+	"gatehouse/httpapi"
+	"gatehouse/keyring/token"
+)
+
+// clusterSeam gives the API the part of the node that it asks for.
+type clusterSeam struct{ *cluster.Node }
+
+func (c clusterSeam) ReadIndex(ctx context.Context) (httpapi.Read, error) {
+	r, err := c.Node.ReadIndex(ctx)
+	return httpapi.Read{Index: r.Index, Term: r.Term, Leader: r.Leader, Time: r.Time}, err
+}
+
+// HasServer reports whether a server is part of the cluster, reachable or not.
+func (c clusterSeam) HasServer(id string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return slices.ContainsFunc(c.Masters(ctx), func(m cluster.Master) bool { return m.ID == id })
+}
+
+// submitSeam brings commands into the log through this node.
+type submitSeam struct {
+	machine *fsm.Machine
+	node    *cluster.Node
+}
+
+func (s submitSeam) Submit(ctx context.Context, h command.Header, c command.Command) (command.Outcome, error) {
+	return s.machine.Submit(ctx, s.node, h, c)
+}
+
+// verifierSeam checks tokens against a state.
+type verifierSeam struct{ *token.Verifier }
+
+func (v verifierSeam) Verify(s *state.State, raw string, now time.Time) (httpapi.Identity, error) {
+	claims, err := v.Verifier.Verify(s, raw, now)
+	if errors.Is(err, token.ErrUnknownKey) {
+		err = fmt.Errorf("%w: %w", httpapi.ErrUnknownKey, err)
+	}
+	return httpapi.Identity{UID: claims.UID, IssuedAt: claims.IssuedAt, Expires: claims.Expires}, err
+}
+
+// status tells the API how this master and the others are.
+type status struct {
+	node     *cluster.Node
+	machine  *fsm.Machine
+	draining atomic.Bool
+}
+
+func (s *status) Health() httpapi.Health {
+	now := s.node.Status()
+	return httpapi.Health{
+		Starting:        s.machine.State().Meta().ClusterID == "",
+		Restoring:       s.machine.Restoring(),
+		Draining:        s.draining.Load(),
+		DiskLow:         now.DiskLow,
+		LeaderlessSince: now.LeaderlessSince,
+		State:           now.State,
+		Leader:          now.Leader,
+		Term:            now.Term,
+	}
+}
+
+func (s *status) Masters(ctx context.Context) []httpapi.Master {
+	var rows []httpapi.Master
+	for _, m := range s.node.Masters(ctx) {
+		rows = append(rows, httpapi.Master{ID: m.ID, Name: m.Name, API: m.API, Peer: m.Peer, State: m.State, Leader: m.Leader,
+			Version: m.Version, Level: m.Level, AppliedIndex: m.AppliedIndex})
+	}
+	return rows
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gatehouse/httpapi"
+)
+
+// door is the handler of a listener: at first one that says that the master starts, then
+// the API. Listeners are open before there is anything behind them.
+type door struct{ handler atomic.Pointer[http.Handler] }
+
+func (d *door) open(h http.Handler) { d.handler.Store(&h) }
+
+func (d *door) answerStarting() { d.open(http.HandlerFunc(starting)) }
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*d.handler.Load()).ServeHTTP(w, r) }
+
+// starting answers while the stores are read and the cluster forms. Its health report is
+// the one of httpapi with the only reason it can have.
+func starting(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	body := `{"title": "Service Unavailable", "description": "This master is starting.", "code": "ERR_NO_LEADER"}`
+	switch r.URL.Path {
+	case "/gatehouse/v1/health", "/gatehouse/v1/health/strict", "/gatehouse/v1/health/leader":
+		body = `{"healthy": false, "reasons": ["starting"]}`
+	}
+	_, _ = fmt.Fprintln(w, body)
+}
+
+// serveClients serves the API listeners and the admin socket.
+func (m *master) serveClients() {
+	m.serving = make(chan error, len(m.listeners.api)+1)
+	for _, l := range m.listeners.api {
+		server := httpapi.NewHTTPServer(&m.api)
+		m.servers = append(m.servers, server)
+		go func() { m.serving <- serveError(server.Serve(httpapi.LimitListener(l, maxClients))) }()
+	}
+	server := httpapi.NewHTTPServer(&m.admin)
+	server.WriteTimeout = 0 // a profile takes as long as it was asked to
+	m.servers = append(m.servers, server)
+	go func() { m.serving <- serveError(server.Serve(m.listeners.admin)) }()
+}
+
+func serveError(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve clients: %w", err)
+}
+
+// openForClients lets clients in once this master is part of an initialised cluster.
+func (m *master) openForClients(ctx context.Context) error {
+	select {
+	case <-m.node.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for m.machine.State().Meta().ClusterID == "" {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	m.api.open(m.server.Public(httpapi.KindIAM))
+	meta := m.machine.State().Meta()
+	m.log.Info("master serving", "cluster_id", meta.ClusterID, "level", meta.Level, "applied_index", m.machine.AppliedIndex())
+	return nil
+}
+
+// stopClients ends every server when the requests under way are answered, or when ctx ends.
+func (m *master) stopClients(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, s := range m.servers {
+		all.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				m.log.Warn("requests cut off while stopping", "error", err)
+				_ = s.Close()
+			}
+		})
+	}
+	all.Wait()
+}
+
+// adminHandler serves what the mode of the socket is the credential for.
+func (m *master) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", m.server.Admin())
+	if m.cfg.Pprof {
+		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
