@@ -63,7 +63,7 @@ func (r *Ring) encode() []byte {
 }
 
 func (k *key) line() keyLine {
-	return keyLine{ID: k.id, Key: base64.StdEncoding.EncodeToString(k.secret[:])}
+	return keyLine{ID: k.id, Key: base64.StdEncoding.EncodeToString(k.reveal().secret[:])}
 }
 
 func writeLine(b *bytes.Buffer, v any) {

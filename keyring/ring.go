@@ -29,13 +29,17 @@ type Ring struct {
 	primary func() string // id to seal with; an id that is not in keys means the first key
 }
 
-// key is one cluster key and the ciphers derived from it. It is always held by pointer, so that printing a Ring with any
-// fmt verb shows an address at most.
+// key is one cluster key. What is secret sits behind a function: fmt prints those as addresses, whatever the verb and
+// however deep in somebody's unexported field, where a Format method is not asked.
 type key struct {
 	id     string
 	rawID  [idSize]byte
+	reveal func() *material
+}
+
+type material struct {
 	secret [keySize]byte
-	aeads  sync.Map // label → cipher.AEAD
+	aeads  sync.Map // label → cipher.AEAD, made on first use
 }
 
 // Generate makes a ring of one new random key.
@@ -159,7 +163,8 @@ func randomKey() *key {
 
 // newKey computes the id from the key itself, so that two files cannot give one id to two keys.
 func newKey(secret [keySize]byte) *key {
-	k := &key{secret: secret}
+	m := &material{secret: secret}
+	k := &key{reveal: func() *material { return m }}
 	copy(k.rawID[:], k.derive("key-id", idSize))
 	k.id = hex.EncodeToString(k.rawID[:])
 	return k
@@ -168,7 +173,7 @@ func newKey(secret [keySize]byte) *key {
 // derive is HKDF-SHA256 without salt (the keys are uniformly random). Its only error is a length above 255 hashes, which
 // is a mistake in the program.
 func (k *key) derive(info string, n int) []byte {
-	out, err := hkdf.Key(sha256.New, k.secret[:], nil, "gatehouse/1/"+info, n)
+	out, err := hkdf.Key(sha256.New, k.reveal().secret[:], nil, "gatehouse/1/"+info, n)
 	if err != nil {
 		panic("keyring: " + err.Error())
 	}

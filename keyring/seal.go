@@ -68,13 +68,14 @@ func bind(header, ad []byte) []byte {
 
 // aead returns the cipher for a label, made once per key and label.
 func (k *key) aead(label string) cipher.AEAD {
-	if cached, ok := k.aeads.Load(label); ok {
+	aeads := &k.reveal().aeads
+	if cached, ok := aeads.Load(label); ok {
 		return cached.(cipher.AEAD)
 	}
 	made, err := chacha20poly1305.NewX(k.derive("seal:"+label, chacha20poly1305.KeySize))
 	if err != nil {
 		panic("keyring: " + err.Error()) // only a wrong key length
 	}
-	cached, _ := k.aeads.LoadOrStore(label, made)
+	cached, _ := aeads.LoadOrStore(label, made)
 	return cached.(cipher.AEAD)
 }
