@@ -31,16 +31,19 @@ type Issuer struct {
 	keys  Opener
 	slots *semaphore.Weighted // signing costs a core for most of a millisecond
 
-	mu     sync.Mutex                 // guards opened
-	opened map[string]*rsa.PrivateKey // by kid; only keys of the latest state that needed one opened
+	mu     sync.Mutex        // guards opened
+	opened map[string]opened // by kid; only keys of the latest state that needed one opened
 }
+
+// opened is a private key behind a function, which no printer looks behind.
+type opened func() *rsa.PrivateKey
 
 // NewIssuer makes an Issuer that signs that many tokens at once; 0 means GOMAXPROCS.
 func NewIssuer(keys Opener, concurrency int) *Issuer {
 	if concurrency <= 0 {
 		concurrency = runtime.GOMAXPROCS(0)
 	}
-	return &Issuer{keys: keys, slots: semaphore.NewWeighted(int64(concurrency)), opened: map[string]*rsa.PrivateKey{}}
+	return &Issuer{keys: keys, slots: semaphore.NewWeighted(int64(concurrency)), opened: map[string]opened{}}
 }
 
 // Issue signs an auth token with the active key of src. Times are cut to whole seconds. It waits for its turn until ctx
@@ -99,13 +102,13 @@ func (i *Issuer) private(key *iam.SigningKey, all []*iam.SigningKey) (*rsa.Priva
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if private, ok := i.opened[key.KID]; ok {
-		return private, nil
+		return private(), nil
 	}
 	private, err := openSigningKey(i.keys, key)
 	if err != nil {
 		return nil, err
 	}
-	kept := map[string]*rsa.PrivateKey{key.KID: private}
+	kept := map[string]opened{key.KID: func() *rsa.PrivateKey { return private }}
 	for _, k := range all {
 		if old, ok := i.opened[k.KID]; ok {
 			kept[k.KID] = old
