@@ -1,6 +1,9 @@
 package disk
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // Stats is one look at the stores, for metrics and health. Sizes are in bytes.
 type Stats struct {
@@ -36,4 +39,27 @@ var BucketBounds = []time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 	50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
 	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
+}
+
+// Stats gives figures for metrics.
+func (s *Stores) Stats() Stats {
+	space, newest := s.guard.space, s.snapshots.latest()
+	st := Stats{
+		Low:           s.Low(),
+		Free:          uint64(space.free.Load()),
+		Total:         uint64(space.total.Load()),
+		LowWater:      uint64(space.lowWater),
+		Ballast:       uint64(space.size()),
+		FirstIndex:    s.log.first.Load(),
+		LastIndex:     s.log.last.Load(),
+		SinceSnapshot: s.log.appended.Load(),
+		SnapshotIndex: newest.Index,
+		SnapshotSize:  uint64(newest.Size),
+		FullWaits:     s.guard.fullWaits.Load(),
+	}
+	if info, err := os.Stat(s.path); err == nil {
+		st.LogFile = uint64(info.Size())
+	}
+	st.Calls, st.OldestCall = s.guard.watch.read()
+	return st
 }
