@@ -1,0 +1,148 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"time"
+
+	"gatehouse/cmd/gatehouse/e2e/rig"
+)
+
+// requestLimit is how long a client waits for an answer; the outcome is unknown after that.
+const requestLimit = 2 * time.Second
+
+// client sends one operation after the other on its slot's user, each through any master.
+type client struct {
+	number  int
+	slot    *slot
+	history *history
+	http    *rig.Client
+	masters []*rig.Master
+	token   string
+	random  *rand.Rand
+	avoid   map[*rig.Master]time.Time // masters that have just failed, until when
+}
+
+// run works until ctx ends. The operation under way then is finished.
+func (c *client) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		in := c.slot.next(c.random)
+		m := c.pick()
+		if c.do(m, in) {
+			continue
+		}
+		c.avoid[m] = time.Now().Add(500 * time.Millisecond)
+		_ = rig.Pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// pick chooses a master, one that has not just failed if there is one.
+func (c *client) pick() *rig.Master {
+	var m *rig.Master
+	for range 5 {
+		m = c.masters[c.random.IntN(len(c.masters))]
+		if time.Now().After(c.avoid[m]) {
+			break
+		}
+	}
+	return m
+}
+
+// do sends one operation and records it; it answers false when the master gave no useful answer.
+func (c *client) do(m *rig.Master, in input) bool {
+	floor, call := c.history.floor(), c.history.now()
+	answer, err := c.http.Do(context.Background(), c.request(m, in))
+	e := event{Client: c.number, Master: m.Name, Call: call, Return: c.history.now(), input: in, Index: answer.Index}
+	known := true
+	e.output, e.Detail, known = judge(in, answer, err)
+	if e.Outcome == outUnknown {
+		e.Return = never
+	}
+	if err == nil && unexpected(answer) {
+		c.history.violate("unexpected answer: %s of %s at %s got %d %s", in.Op, in.UID, m.Name, answer.Status, answer.Body)
+	}
+	if known {
+		c.history.add(e, floor)
+		c.slot.learn(in, e.Outcome)
+	}
+	return err == nil && answer.Status < 500
+}
+
+func (c *client) request(m *rig.Master, in input) rig.Request {
+	r := rig.Request{Method: http.MethodGet, URL: m.API + "/acs/api/v1/users/" + in.UID, Token: c.token}
+	switch in.Op {
+	case opCreate:
+		r.Method, r.Body = http.MethodPut, map[string]string{"description": in.Description, "password": in.Password}
+	case opDescribe:
+		r.Method, r.Body = http.MethodPatch, map[string]string{"description": in.Description}
+	case opPassword:
+		r.Method, r.Body = http.MethodPatch, map[string]string{"password": in.Password}
+	case opDelete:
+		r.Method = http.MethodDelete
+	case opLogin:
+		r = rig.Request{Method: http.MethodPost, URL: m.API + "/acs/api/v1/auth/login",
+			Body: map[string]string{"uid": in.UID, "password": in.Password},
+			// Failed logins are throttled by address; these come from everywhere.
+			Header: map[string]string{"X-Forwarded-For": fmt.Sprintf("10.%d.%d.%d", c.random.IntN(256), c.random.IntN(256), 1+c.random.IntN(254))}}
+	}
+	return r
+}
+
+// nothingHappened are the codes by which a master promises that the request had no effect.
+var nothingHappened = map[string]bool{"ERR_NO_LEADER": true, "ERR_BUSY": true, "ERR_DISK_LOW": true, "ERR_LEADER_CHANGED": true, "ERR_TOO_MANY_REQUESTS": true}
+
+// judge turns an answer into an outcome. known is false for what says nothing about the user: a read without an answer,
+// a request that certainly had no effect.
+func judge(in input, answer rig.Answer, err error) (out output, detail string, known bool) {
+	if err != nil {
+		return output{Outcome: outUnknown}, err.Error(), in.Op.writes() && !neverSent(err)
+	}
+	detail = fmt.Sprintf("%d %s", answer.Status, answer.Code)
+	switch {
+	case answer.Status/100 == 2:
+		out = output{Outcome: outOK}
+		if in.Op == opGet {
+			out.Read, err = description(answer.Body)
+		}
+		if err != nil {
+			return output{Outcome: outOK, Read: "undecodable"}, err.Error(), true
+		}
+		return out, detail, true
+	case answer.Code == "ERR_UNKNOWN_USER_ID":
+		return output{Outcome: outAbsent}, detail, true
+	case answer.Code == "ERR_USER_EXISTS":
+		return output{Outcome: outExists}, detail, true
+	case answer.Code == "ERR_INVALID_CREDENTIALS" && in.Op == opLogin:
+		return output{Outcome: outRefused}, detail, true
+	case nothingHappened[answer.Code]:
+		return output{}, detail, false
+	}
+	return output{Outcome: outUnknown}, detail, in.Op.writes()
+}
+
+// expected are the codes that a correct request may be answered with; beside them there are 502 and 503 of any kind.
+var expected = map[string]bool{"ERR_UNKNOWN_USER_ID": true, "ERR_USER_EXISTS": true, "ERR_INVALID_CREDENTIALS": true, "ERR_TOO_MANY_REQUESTS": true}
+
+// unexpected says that no fault of ours excuses the answer.
+func unexpected(answer rig.Answer) bool {
+	return answer.Status/100 != 2 && answer.Status != 502 && answer.Status != 503 && !expected[answer.Code]
+}
+
+// neverSent says that no connection could be made, so that no master has seen the request.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}
+
+func description(body []byte) (string, error) {
+	var u struct{ Description string }
+	if err := json.Unmarshal(body, &u); err != nil {
+		return "", fmt.Errorf("decode the user: %w", err)
+	}
+	return u.Description, nil
+}

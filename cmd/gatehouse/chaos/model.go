@@ -1,0 +1,122 @@
+package chaos
+
+import (
+	"fmt"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// operation is what a client asked of one user.
+type operation string
+
+const (
+	opCreate   operation = "create"   // with a description and a password
+	opDescribe operation = "describe" // sets the description
+	opPassword operation = "password" // sets the password
+	opDelete   operation = "delete"
+	opGet      operation = "get"
+	opLogin    operation = "login" // with some password
+)
+
+// writes says whether the operation changes the user.
+func (o operation) writes() bool { return o != opGet && o != opLogin }
+
+// outcome is what the answer said.
+type outcome string
+
+const (
+	outOK      outcome = "ok"
+	outAbsent  outcome = "absent"  // there is no such user
+	outExists  outcome = "exists"  // there is one already
+	outRefused outcome = "refused" // login: no such user or another password
+	outUnknown outcome = "unknown" // a write that may or may not have happened
+)
+
+// input and output are one operation as the checker sees it.
+type input struct {
+	UID         string    `json:"uid"`
+	Op          operation `json:"op"`
+	Description string    `json:"description,omitempty"`
+	Password    string    `json:"password,omitempty"`
+}
+
+type output struct {
+	Outcome outcome `json:"outcome"`
+	Read    string  `json:"read,omitempty"` // get: the description
+}
+
+// user is the state of one user in the model: absent, or a description and a password.
+type user struct {
+	Exists                bool
+	Description, Password string
+}
+
+// model is the sequential specification of one user.
+var model = porcupine.Model{
+	Partition: partition,
+	Init:      func() any { return user{} },
+	Step: func(state, in, out any) (bool, any) {
+		return step(state.(user), in.(input), out.(output))
+	},
+	Equal: func(a, b any) bool { return a.(user) == b.(user) },
+	DescribeOperation: func(in, out any) string {
+		i, o := in.(input), out.(output)
+		return fmt.Sprintf("%s(%s%s) = %s %s", i.Op, i.Description, i.Password, o.Outcome, o.Read)
+	},
+}
+
+// partition splits a history by user: operations on different users are independent.
+func partition(history []porcupine.Operation) [][]porcupine.Operation {
+	var parts [][]porcupine.Operation
+	where := map[string]int{}
+	for _, op := range history {
+		uid := op.Input.(input).UID
+		i, seen := where[uid]
+		if !seen {
+			i = len(parts)
+			where[uid] = i
+			parts = append(parts, nil)
+		}
+		parts[i] = append(parts[i], op)
+	}
+	return parts
+}
+
+// step answers whether a user in state u may answer out to in, and the state after that. A write of unknown outcome
+// changes what it can change: the checker is free to place it after everything else, where nobody sees it.
+func step(u user, in input, out output) (bool, user) {
+	switch out.Outcome {
+	case outUnknown:
+		return true, effect(u, in)
+	case outAbsent:
+		return !u.Exists, u
+	case outExists:
+		return in.Op == opCreate && u.Exists, u
+	case outRefused:
+		return !u.Exists || u.Password != in.Password, u
+	}
+	switch in.Op {
+	case opCreate:
+		return !u.Exists, effect(u, in)
+	case opGet:
+		return u.Exists && u.Description == out.Read, u
+	case opLogin:
+		return u.Exists && u.Password == in.Password, u
+	}
+	return u.Exists, effect(u, in)
+}
+
+// effect is what a write does to a user that allows it; otherwise it does nothing.
+func effect(u user, in input) user {
+	switch {
+	case in.Op == opCreate && !u.Exists:
+		return user{true, in.Description, in.Password}
+	case in.Op == opDescribe && u.Exists:
+		u.Description = in.Description
+	case in.Op == opPassword && u.Exists:
+		u.Password = in.Password
+	case in.Op == opDelete:
+		return user{}
+	}
+	return u
+}

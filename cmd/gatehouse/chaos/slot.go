@@ -1,0 +1,103 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+)
+
+// Limits that keep the checker's work small (it is exponential in what is concurrent on one user).
+const (
+	clientsPerSlot  = 4
+	operationsLimit = 300 // per user; then the slot goes on with a new one
+	unknownLimit    = 4   // writes of unknown outcome per user
+)
+
+// slot is the place of one user that a few clients share. The user is replaced by a new one now and then.
+type slot struct {
+	number int
+
+	mu         sync.Mutex
+	generation int
+	operations int
+	unknowns   int
+	versions   int      // of descriptions and passwords, so that each value is written once
+	passwords  []string // the last few that were tried to set
+	exists     bool     // a guess, which only makes operations more useful
+}
+
+// next chooses the next operation on the slot's user.
+func (s *slot) next(r *rand.Rand) input {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.operations >= operationsLimit || s.unknowns >= unknownLimit {
+		s.generation, s.operations, s.unknowns, s.passwords, s.exists = s.generation+1, 0, 0, nil, false
+	}
+	s.operations++
+	in := input{UID: s.uid(), Op: s.choose(r)}
+	switch in.Op {
+	case opCreate:
+		in.Description, in.Password = s.value("description"), s.newPassword()
+	case opDescribe:
+		in.Description = s.value("description")
+	case opPassword:
+		in.Password = s.newPassword()
+	case opLogin:
+		in.Password = s.passwords[r.IntN(len(s.passwords))]
+	}
+	return in
+}
+
+func (s *slot) uid() string { return fmt.Sprintf("user-%d-%d", s.number, s.generation) }
+
+// choose weighs the operations. Hashing a password costs a core's thirty milliseconds, so those are few.
+func (s *slot) choose(r *rand.Rand) operation {
+	percent := r.IntN(100)
+	switch {
+	case !s.exists && percent < 60:
+		return opCreate
+	case percent < 65:
+		return opGet
+	case percent < 93:
+		return opDescribe
+	case percent < 96 && len(s.passwords) > 0:
+		return opLogin
+	case percent < 98:
+		return opPassword
+	case percent < 99:
+		return opDelete
+	}
+	return opGet
+}
+
+// value is a value that no other write uses.
+func (s *slot) value(kind string) string {
+	s.versions++
+	return fmt.Sprintf("%s %d of slot %d", kind, s.versions, s.number)
+}
+
+func (s *slot) newPassword() string {
+	p := s.value("password")
+	s.passwords = append(s.passwords, p)
+	if len(s.passwords) > 3 {
+		s.passwords = s.passwords[1:]
+	}
+	return p
+}
+
+// learn takes note of an outcome.
+func (s *slot) learn(in input, out outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.UID != s.uid() {
+		return
+	}
+	switch {
+	case out == outUnknown:
+		s.unknowns++
+	case out == outAbsent, in.Op == opDelete && out == outOK:
+		s.exists = false
+	case out == outExists, out == outOK:
+		s.exists = true
+	}
+}
