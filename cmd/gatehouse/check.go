@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
 )
@@ -30,9 +31,7 @@ func (c *config) checkPlace(wrong *problems) {
 	if c.DataDir == "" {
 		wrong.add("--data-dir: must not be empty")
 	}
-	if c.AdminSocket == "" {
-		c.AdminSocket = filepath.Join(c.DataDir, "admin.sock")
-	}
+	c.AdminSocket = c.adminSocket()
 	// The kernel keeps 108 bytes for the name of a socket, the final NUL included.
 	if len(c.AdminSocket) > 107 {
 		wrong.add(fmt.Sprintf("--admin-socket: %s is longer than a socket's path can be (107 bytes)", c.AdminSocket))
@@ -43,6 +42,14 @@ func (c *config) checkPlace(wrong *problems) {
 	if !validName(c.Name) {
 		wrong.add(fmt.Sprintf("--name: %q: want 1 to 63 letters, digits, dots, dashes or underscores", c.Name))
 	}
+}
+
+// adminSocket is the path of the admin socket, set or not.
+func (c *config) adminSocket() string {
+	if c.AdminSocket != "" {
+		return c.AdminSocket
+	}
+	return filepath.Join(c.DataDir, "admin.sock")
 }
 
 func validName(name string) bool {
@@ -203,7 +210,7 @@ func (c *config) checkBehaviour(wrong *problems) {
 	choice("authorization", c.Authorization, wrong, "open")
 	choice("log-level", c.LogLevel, wrong, "debug", "info", "warn", "error")
 	choice("log-format", c.LogFormat, wrong, "json", "text")
-	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > 30*24*time.Hour {
+	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {
 		wrong.add(fmt.Sprintf("--auth-token-lifetime: %v: want 1m to 720h", c.AuthTokenLifetime))
 	}
 	if c.LoginMaxStale > time.Hour {

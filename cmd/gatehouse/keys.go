@@ -22,6 +22,7 @@ func (p *program) keysCommand() *cobra.Command {
 			"key id see no failure. Needs a superuser's token in GATEHOUSE_TOKEN.",
 		Example: "  gatehouse keys list\n  gatehouse keys prepare && gatehouse keys activate KID\n  gatehouse keys retire OLD-KID",
 		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var base string
 	cmd.PersistentFlags().StringVar(&base, "url", "", "address of any master or load balancer (GATEHOUSE_URL; default "+defaultURL+")")
@@ -51,7 +52,7 @@ func (p *program) keysActivate(base *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "activate KID", Short: "Sign with a prepared key from now on",
 		Long:    "Signs with a prepared key from now on. Verifiers that read the keys only when they start,\nas the Admin Router of DC/OS does, must be restarted: they know the key of their start.",
-		Example: "  gatehouse keys activate 3f0a…", Args: cobra.ExactArgs(1),
+		Example: "  gatehouse keys activate 3f0a…", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.callAPI(cmd, http.MethodPost, *base, "/gatehouse/v1/keys/"+url.PathEscape(args[0])+"/activate", nil)
 		},
@@ -62,7 +63,7 @@ func (p *program) keysRetire(base *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "retire KID", Short: "Drop a key whose last token has expired",
-		Example: "  gatehouse keys retire 3f0a…\n  gatehouse keys retire --force 3f0a…", Args: cobra.ExactArgs(1),
+		Example: "  gatehouse keys retire 3f0a…\n  gatehouse keys retire --force 3f0a…", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var body any
 			if force {

@@ -20,9 +20,11 @@ type setting struct {
 	set  func(*config, []string) error
 }
 
+const defaultDataDir = "/var/lib/gatehouse"
+
 // settings are all of them, in the order of --help.
 var settings = []setting{
-	{"data-dir", "dir", "/var/lib/gatehouse", "where this master keeps its data", text(func(c *config) *string { return &c.DataDir })},
+	{"data-dir", "dir", defaultDataDir, "where this master keeps its data", text(func(c *config) *string { return &c.DataDir })},
 	{"name", "name", "", "what people call this master (default: the host name); a replacement takes its predecessor's", text(func(c *config) *string { return &c.Name })},
 	{"listen", "host:port", "127.0.0.1:8101", "where the API is served; may be given several times", list(func(c *config) *[]string { return &c.Listen })},
 	{"peer-listen", "host:port", "", "where the other masters connect (default: port of the first --listen + 1)", text(func(c *config) *string { return &c.PeerListen })},

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) resetSuperuserCommand() *cobra.Command {
+	var dataDir, socket string
+	cmd := &cobra.Command{
+		Use:   "reset-superuser UID",
+		Short: "On a master: give a user a new password and make it a superuser",
+		Long: "The way back in when no superuser can log in any more. Run it on a master, as the user\n" +
+			"that runs the master: the admin socket is the credential. Creates the user when there is\n" +
+			"none, and whatever else is missing; doing it again does no harm. Tokens that the user\n" +
+			"has stay valid; revoke them when the old password has leaked.",
+		Example: "  gatehouse reset-superuser bootstrapuser\n  gatehouse reset-superuser --data-dir dev-data/master-1 bootstrapuser",
+		Args:    exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			password, err := p.askPassword()
+			if err != nil {
+				return err
+			}
+			cfg := config{DataDir: dataDir, AdminSocket: socket}
+			return p.resetSuperuser(cmd, cfg.adminSocket(), args[0], password)
+		},
+	}
+	cmd.Flags().StringVar(&dataDir, "data-dir", defaultDataDir, "data directory of the master on this host")
+	cmd.Flags().StringVar(&socket, "admin-socket", "", "its admin socket (default: admin.sock in the data directory)")
+	return cmd
+}
+
+func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password string) error {
+	request, err := jsonRequest(cmd, http.MethodPost, "http://admin/gatehouse/v1/reset-superuser", map[string]string{"uid": uid, "password": password})
+	if err != nil {
+		return err
+	}
+	answer, err := do(adminClient(socket), request)
+	if err != nil {
+		return fmt.Errorf("reset superuser through %s: %w", socket, err)
+	}
+	var done struct{ Log []string }
+	if err := json.Unmarshal(answer, &done); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	for _, line := range done.Log {
+		fmt.Fprintf(cmd.OutOrStdout(), "INFO: %s\n", line)
+	}
+	return nil
+}
+
+// adminClient speaks HTTP over the admin socket; the host name of URLs does not matter.
+func adminClient(socket string) *http.Client {
+	return &http.Client{Timeout: apiTimeout, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+}
