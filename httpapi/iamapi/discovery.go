@@ -1,0 +1,72 @@
+package iamapi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/fsm/fault"
+	"gatehouse/httpapi"
+	"gatehouse/keyring/token"
+)
+
+// jwks publishes the signing keys of this master's state, the one that signs first. It doubles as the original's readiness probe
+// (contract 7.4), so a master that has no key yet is not ready.
+func (a *api) jwks(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	if len(r.State.SigningKeys()) == 0 {
+		return nil, fault.New(fault.NoLeader, "This master has not joined a cluster yet.").After(time.Second)
+	}
+	set, err := token.JWKS(r.State)
+	if err != nil {
+		return nil, fmt.Errorf("render the signing keys: %w", err)
+	}
+	return &httpapi.Response{Body: set}, nil
+}
+
+// provider is one way to log in (contract 5.1).
+type provider struct {
+	AuthenticationType string         `json:"authentication-type"`
+	Description        string         `json:"description"`
+	ClientMethod       string         `json:"client-method"`
+	Config             providerConfig `json:"config"`
+}
+
+type providerConfig struct {
+	StartFlowURL string `json:"start_flow_url"`
+}
+
+var (
+	usersProvider = provider{
+		AuthenticationType: "dcos-uid-password",
+		Description:        "Default DC/OS login provider",
+		ClientMethod:       "dcos-usercredential-post-receive-authtoken",
+		Config:             providerConfig{StartFlowURL: prefix + "/auth/login"},
+	}
+	servicesProvider = provider{
+		AuthenticationType: "dcos-uid-servicekey",
+		Description:        "Default DC/OS login provider",
+		ClientMethod:       "dcos-servicecredential-post-receive-authtoken",
+		Config:             providerConfig{StartFlowURL: prefix + "/auth/login"},
+	}
+	auth0Provider = provider{
+		AuthenticationType: "oidc-implicit-flow",
+		Description:        "DC/OS Auth0-based SSO through Google, GitHub, or Microsoft",
+		ClientMethod:       "browser-prompt-oidcidtoken-get-authtoken",
+		Config:             providerConfig{StartFlowURL: "/login"},
+	}
+)
+
+// providers lists the ways to log in. The command line of DC/OS chooses from it.
+func (a *api) providers(context.Context, *httpapi.Request) (*httpapi.Response, error) {
+	all := map[string]provider{"dcos-users": usersProvider, "dcos-services": servicesProvider}
+	if a.Edition == httpapi.Open {
+		all["dcos-oidc-auth0"] = auth0Provider
+	}
+	return &httpapi.Response{Body: all}, nil
+}
+
+// redirectProviders lists the OIDC or SAML providers by id. The login page shows its buttons only when both lists are answered, and
+// there are none (contract 5.8).
+func (a *api) redirectProviders(context.Context, *httpapi.Request) (*httpapi.Response, error) {
+	return &httpapi.Response{Body: map[string]string{}}, nil
+}

@@ -1,0 +1,34 @@
+package iamapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gatehouse/fsm/fault"
+	"gatehouse/httpapi"
+)
+
+// startLogin begins a login at an external identity provider (contract 5.3). None can be configured, so every id is an unknown one: a
+// browser is sent back to the login page with the reason, a program gets it as an error.
+func (a *api) startLogin(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	id := r.Query.Get("oidc-provider")
+	if id == "" {
+		id = r.Query.Get("saml-provider")
+	}
+	if id == "" {
+		return nil, fault.New(fault.MissingQueryParameters, "Expected query parameter `oidc-provider` or `saml-provider`.")
+	}
+	reason := "The login provider with ID '" + id + "' is not known"
+	if !strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html") {
+		return nil, fault.New(fault.BadRequest, "%s", reason)
+	}
+	location := "/?iam-error=" + strings.ReplaceAll(url.QueryEscape(reason), "+", "%20")
+	return &httpapi.Response{Status: http.StatusSeeOther, Header: http.Header{"Location": {location}}}, nil
+}
+
+// logout clears the cookie. The token itself lives on until it expires or is revoked.
+func (a *api) logout(context.Context, *httpapi.Request) (*httpapi.Response, error) {
+	return &httpapi.Response{Status: http.StatusOK, Cookies: []*http.Cookie{logoutCookie()}}, nil
+}

@@ -1,0 +1,95 @@
+package iamapi
+
+import (
+	"net/http"
+
+	"gatehouse/httpapi"
+)
+
+// Body limits in bytes. A user record may carry a key and a description; a login carries a password or a token, and a password that
+// does not fit is refused before anything is hashed.
+const (
+	userBody  = 256 << 10
+	loginBody = 64 << 10
+	smallBody = 16 << 10
+)
+
+const (
+	prefix = "/acs/api/v1"
+	admin  = "/gatehouse/v1"
+)
+
+func (a *api) routes() []httpapi.Route {
+	return concat(a.userRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes())
+}
+
+func (a *api) userRoutes() []httpapi.Route {
+	return []httpapi.Route{
+		{ID: "iam.users.list", Method: http.MethodGet, Path: prefix + "/users", Access: httpapi.User, Mode: httpapi.Stale,
+			BodyLimit: httpapi.NoBody, Handle: a.listUsers},
+		{ID: "iam.users.get", Method: http.MethodGet, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Stale,
+			BodyLimit: httpapi.NoBody, Handle: a.getUser},
+		{ID: "iam.users.create", Method: http.MethodPut, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
+			BodyLimit: userBody, NeedBody: true, Schema: userCreateSchema, Handle: a.createUser},
+		{ID: "iam.users.update", Method: http.MethodPatch, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
+			BodyLimit: userBody, NeedBody: true, Schema: userUpdateSchema, Handle: a.updateUser},
+		{ID: "iam.users.delete", Method: http.MethodDelete, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
+			BodyLimit: httpapi.NoBody, Handle: a.deleteUser},
+	}
+}
+
+func (a *api) loginRoutes() []httpapi.Route {
+	return []httpapi.Route{
+		{ID: "iam.auth.login", Method: http.MethodPost, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Linearizable,
+			BodyLimit: loginBody, NeedBody: true, Schema: loginSchema, NoIdempotency: true, NoStore: true, Handle: a.login},
+		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.startLogin},
+		{ID: "iam.auth.logout", Method: http.MethodGet, Path: prefix + "/auth/logout", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.logout},
+	}
+}
+
+func (a *api) discoveryRoutes() []httpapi.Route {
+	return []httpapi.Route{
+		{ID: "iam.auth.jwks", Method: http.MethodGet, Path: prefix + "/auth/jwks", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, Handle: a.jwks},
+		{ID: "iam.auth.providers", Method: http.MethodGet, Path: prefix + "/auth/providers", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, Handle: a.providers},
+		{ID: "iam.auth.oidc.providers", Method: http.MethodGet, Path: prefix + "/auth/oidc/providers", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, Handle: a.redirectProviders},
+		{ID: "iam.auth.saml.providers", Method: http.MethodGet, Path: prefix + "/auth/saml/providers", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, Handle: a.redirectProviders},
+		{ID: "iam.uiconfig", Method: http.MethodGet, Path: prefix + "/uiconfig", Access: httpapi.Public, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Handle: a.uiConfig},
+		{ID: "iam.openapi", Method: http.MethodGet, Path: prefix + "/internal/openapispec.yaml", Access: httpapi.Public, Mode: httpapi.Local,
+			BodyLimit: httpapi.NoBody, Handle: a.openAPI},
+	}
+}
+
+func (a *api) adminRoutes() []httpapi.Route {
+	return []httpapi.Route{
+		{ID: "gatehouse.tokens.revoke", Method: http.MethodPost, Path: admin + "/users/:uid/revoke-tokens", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: smallBody, Handle: a.revokeUser},
+		{ID: "gatehouse.tokens.revoke-all", Method: http.MethodPost, Path: admin + "/revoke-tokens", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: smallBody, Handle: a.revokeAll},
+		{ID: "gatehouse.keys.list", Method: http.MethodGet, Path: admin + "/keys", Access: httpapi.Superuser, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Handle: a.listKeys},
+		{ID: "gatehouse.keys.prepare", Method: http.MethodPost, Path: admin + "/keys", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: smallBody, NoIdempotency: true, Handle: a.prepareKey},
+		{ID: "gatehouse.keys.activate", Method: http.MethodPost, Path: admin + "/keys/:kid/activate", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: smallBody, Handle: a.activateKey},
+		{ID: "gatehouse.keys.retire", Method: http.MethodPost, Path: admin + "/keys/:kid/retire", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: smallBody, Schema: retireSchema, Handle: a.retireKey},
+		{ID: "gatehouse.masters.remove", Method: http.MethodDelete, Path: admin + "/masters/:id", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: httpapi.NoBody, Handle: a.removeMaster},
+		{ID: "gatehouse.superuser.reset", Method: http.MethodPost, Path: admin + "/reset-superuser", Access: httpapi.Internal, Mode: httpapi.Leader,
+			BodyLimit: loginBody, NeedBody: true, Schema: resetSchema, NoIdempotency: true, Handle: a.resetSuperuser},
+	}
+}
+
+func concat(tables ...[]httpapi.Route) (all []httpapi.Route) {
+	for _, t := range tables {
+		all = append(all, t...)
+	}
+	return all
+}

@@ -1,0 +1,89 @@
+package iamapi
+
+import (
+	"context"
+	"net/http"
+
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+	"gatehouse/httpapi"
+)
+
+// user is the user object of contract 1.2.
+type user struct {
+	UID          string `json:"uid"`
+	Description  string `json:"description"`
+	URL          string `json:"url"`
+	IsRemote     bool   `json:"is_remote"`
+	IsService    bool   `json:"is_service"`
+	ProviderType string `json:"provider_type"`
+	ProviderID   string `json:"provider_id"`
+	PublicKey    string `json:"public_key,omitempty"`
+}
+
+func wireUser(u *iam.User) user {
+	return user{
+		UID:          u.UID,
+		Description:  u.Description,
+		URL:          prefix + "/users/" + u.UID,
+		IsRemote:     u.Remote(),
+		IsService:    u.Service(),
+		ProviderType: u.ProviderType,
+		ProviderID:   u.ProviderID,
+		PublicKey:    u.PublicKey,
+	}
+}
+
+// array is how collections are written: never as a bare array (contract 0.2).
+type array[T any] struct {
+	Array []T `json:"array"`
+}
+
+// listUsers lists the regular users, or with ?type=service the service accounts. Any other type is no filter.
+func (a *api) listUsers(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	services := r.Query.Get("type") == "service"
+	list := array[user]{Array: make([]user, 0, listSize(r.State, services))}
+	for u := range r.State.Users() {
+		if u.Service() == services {
+			list.Array = append(list.Array, wireUser(u))
+		}
+	}
+	return &httpapi.Response{Body: list}, nil
+}
+
+func listSize(s *state.State, services bool) int {
+	if services {
+		return s.UserCount() - s.RegularUserCount()
+	}
+	return s.RegularUserCount()
+}
+
+func (a *api) getUser(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	u, ok := r.State.User(r.Param("uid"))
+	if !ok {
+		return nil, unknownUser(r.Param("uid"))
+	}
+	return &httpapi.Response{Body: wireUser(u)}, nil
+}
+
+// deleteUser removes the user and all that hangs on it. Its tokens are refused from then on, also when the uid is created again.
+func (a *api) deleteUser(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	uid := r.Param("uid")
+	h := a.header(r, http.StatusNoContent)
+	outcome, err := a.Submitter.Submit(ctx, h, command.DeleteUser{UID: uid, TokenLife: LongestTokenLife})
+	if err != nil {
+		return nil, err
+	}
+	if !outcome.Replayed {
+		if _, err := a.catchUp(ctx, r, uid, command.NextSecond(h.Time)); err != nil {
+			return nil, err
+		}
+	}
+	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
+}
+
+func unknownUser(uid string) error {
+	return fault.New(fault.UnknownUser, "User with uid `%s` not known.", uid)
+}
