@@ -52,6 +52,6 @@ e2e: deps build ## black-box tests against real processes and a real HAProxy
 	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/... ./scripts/...
 
 chaos: build ## torment three processes for CHAOS_TIME and check what clients saw
-	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) run ./scripts/chaos -time $(CHAOS_TIME)
+	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags chaos -count=1 -timeout 120m -v ./cmd/gatehouse/chaos -args -time $(CHAOS_TIME)
 
 ci: lint test ## what runs for every change

@@ -45,8 +45,8 @@ var house = map[string][]string{
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},
+	"cmd/gatehouse/chaos":   {"cmd/gatehouse/e2e/rig"},
 	"scripts/load":          {"cmd/gatehouse/e2e/rig"},
-	"scripts/chaos":         {"cmd/gatehouse/e2e/rig"},
 }
 
 // pure is what the replicated state must not import, so that replaying a log gives the same

@@ -99,6 +99,7 @@ func (m *master) stopClients(ctx context.Context) {
 func (m *master) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", m.server.Admin())
+	mux.HandleFunc("GET /gatehouse/v1/digest", m.serveDigest)
 	if m.cfg.Pprof {
 		mux.HandleFunc("/debug/pprof/", pprof.Index)
 		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
