@@ -49,7 +49,7 @@ load: build ## load a cluster of three on loopback (LOAD_ARGS="…")
 	$(GO) run ./scripts/load $(LOAD_ARGS)
 
 e2e: deps build ## black-box tests against real processes and a real HAProxy
-	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/... ./scripts/...
+	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/e2e/...
 
 chaos: build ## torment three processes for CHAOS_TIME and check what clients saw
 	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags chaos -count=1 -timeout 120m -v ./cmd/gatehouse/chaos -args -time $(CHAOS_TIME)

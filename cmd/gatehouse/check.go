@@ -213,9 +213,6 @@ func (c *config) checkBehaviour(wrong *problems) {
 	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {
 		wrong.add(fmt.Sprintf("--auth-token-lifetime: %v: want 1m to 720h", c.AuthTokenLifetime))
 	}
-	if c.LoginMaxStale > time.Hour {
-		wrong.add(fmt.Sprintf("--login-max-stale: %v: want at most 1h", c.LoginMaxStale))
-	}
 	if c.AuditLog == "" {
 		wrong.add("--audit-log: want a path, or - for standard error")
 	}

@@ -42,7 +42,6 @@ type config struct {
 	TrustedProxies    []netip.Prefix
 	AuthTokenLifetime time.Duration
 	CookieSecure      bool
-	LoginMaxStale     time.Duration
 	AcceptBearer      bool
 	UIConfigFile      string
 

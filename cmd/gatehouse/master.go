@@ -127,7 +127,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Status:         m.status,
 		Auditor:        auditor,
 		Logger:         m.log,
-		Collectors:     append(m.node.Collectors(), newStateCollector(m.machine)),
+		Collectors:     append(m.node.Collectors(), newBuildCollector(m.machine)),
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
 		AcceptBearer:   m.cfg.AcceptBearer,

@@ -44,11 +44,11 @@ func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password strin
 	if err != nil {
 		return fmt.Errorf("reset superuser through %s: %w", socket, err)
 	}
-	var done struct{ Log []string }
+	var done struct{ Steps []string }
 	if err := json.Unmarshal(answer, &done); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	for _, line := range done.Log {
+	for _, line := range done.Steps {
 		fmt.Fprintf(cmd.OutOrStdout(), "INFO: %s\n", line)
 	}
 	return nil

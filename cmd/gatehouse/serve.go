@@ -42,11 +42,11 @@ func starting(w http.ResponseWriter, r *http.Request) {
 func (m *master) serveClients() {
 	m.serving = make(chan error, len(m.listeners.api)+1)
 	for _, l := range m.listeners.api {
-		server := httpapi.NewHTTPServer(&m.api)
+		server := httpapi.NewHTTPServer(&m.api, m.log)
 		m.servers = append(m.servers, server)
 		go func() { m.serving <- serveError(server.Serve(httpapi.LimitListener(l, maxClients))) }()
 	}
-	server := httpapi.NewHTTPServer(&m.admin)
+	server := httpapi.NewHTTPServer(&m.admin, m.log)
 	server.WriteTimeout = 0 // a profile takes as long as it was asked to
 	m.servers = append(m.servers, server)
 	go func() { m.serving <- serveError(server.Serve(m.listeners.admin)) }()

@@ -47,7 +47,6 @@ var settings = []setting{
 	{"trusted-proxies", "cidr", "127.0.0.0/8,::1/128", "proxies whose X-Forwarded-For is believed", prefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies })},
 	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
 	{"cookie-secure", "bool", "false", "mark the login cookie Secure; needs TLS in front", boolean(func(c *config) *bool { return &c.CookieSecure })},
-	{"login-max-stale", "duration", "0s", "without a quorum, accept logins by data of at most this age; their tokens live 15 minutes", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
 	{"ui-config-file", "file", "", "JSON object that /acs/api/v1/uiconfig extends", text(func(c *config) *string { return &c.UIConfigFile })},
 
