@@ -47,7 +47,8 @@ type Request struct {
 	// Stale says that State may be up to 5 s old because the client allowed it.
 	Stale bool
 
-	server *Server
+	members []member
+	server  *Server
 }
 
 // Caller is who an authenticated request comes from.
@@ -58,7 +59,6 @@ type Caller struct {
 	Expires time.Time
 	// FromCookie says that a browser sent the token by itself.
 	FromCookie bool
-	token      string
 }
 
 // Idempotency is the Idempotency-Key of a request and what it was used for.

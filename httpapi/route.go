@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 )
 
@@ -38,11 +39,11 @@ const (
 type Kind uint8
 
 const (
-	// KindIAM is /acs/api/v1 without its internal part.
+	// KindIAM is /acs/api/v1.
 	KindIAM Kind = 1 << iota
 	// KindSecrets is /secrets/v1.
 	KindSecrets
-	// KindInternal is /acs/api/v1/internal: policy queries without a token.
+	// KindInternal is /acs/api/v1/internal alone, for a listener of its own.
 	KindInternal
 	// KindAdmin is the admin socket. Server.Public never serves it.
 	KindAdmin
@@ -83,12 +84,47 @@ type Route struct {
 // NoBody is the BodyLimit of rows that read no body: what a client sends all the same is read within this limit and ignored.
 const NoBody = 64 << 10
 
-// changes reports whether the row's method is one that changes something. POST /auth/login is the well-known exception that
-// changes nothing and is Linearizable; it is an exception of the table test, not of this rule.
+// changes reports whether the row's method is one that changes something. POST /auth/login is the well-known row whose method
+// says so and that commits nothing: it is Linearizable, and escalates when it finds that it must write.
 func (r *Route) changes() bool {
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 		return true
 	}
 	return false
+}
+
+// idempotent reports whether an Idempotency-Key means something on the row.
+func (r *Route) idempotent() bool { return r.Mode == Leader && r.changes() && !r.NoIdempotency }
+
+// reads reports whether the row's handler reads a JSON object.
+func (r *Route) reads() bool { return r.NeedBody || r.Schema != nil }
+
+// secret reports whether no cache may keep the row's answers.
+func (r *Route) secret() bool { return r.NoStore || r.Access != Public }
+
+// row is a Route in the funnel, with what is worked out once.
+type row struct {
+	Route
+	kind  Kind
+	meter *rowMeter
+}
+
+// check refuses rows that are open, unlimited or undecided by omission.
+func (r *Route) check() error {
+	switch {
+	case r.ID == "" || r.Method == "" || r.Path == "":
+		return fmt.Errorf("route %q %s %q: id, method and path are needed", r.ID, r.Method, r.Path)
+	case r.Access < Public || r.Access > Internal:
+		return fmt.Errorf("route %s: no access rule", r.ID)
+	case r.Mode < Leader || r.Mode > Local:
+		return fmt.Errorf("route %s: no mode", r.ID)
+	case r.BodyLimit <= 0:
+		return fmt.Errorf("route %s: no body limit", r.ID)
+	case r.Handle == nil:
+		return fmt.Errorf("route %s: no handler", r.ID)
+	case r.Mode == Stale && r.Method != http.MethodGet:
+		return fmt.Errorf("route %s: only GET may be stale", r.ID)
+	}
+	return nil
 }

@@ -1,12 +1,17 @@
 package httpapi
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // Edition decides the challenge that a refused client sees.
@@ -27,13 +32,14 @@ type Options struct {
 	Machine  Machine
 	Verifier Verifier
 	Status   Status
-	Auditor  *Auditor
-	Logger   *slog.Logger
+	// Auditor writes the audit records; nil drops them.
+	Auditor *Auditor
+	Logger  *slog.Logger
 	// Registry collects the metrics and serves /metrics; nil makes one.
 	Registry *prometheus.Registry
 	// Collectors are registered beside the funnel's own metrics.
 	Collectors []prometheus.Collector
-	// TrustedProxies may tell a client's address by X-Forwarded-For.
+	// TrustedProxies may tell a client's address by X-Forwarded-For. Nil trusts loopback, an empty list nobody.
 	TrustedProxies []netip.Prefix
 	// Edition is Enterprise when empty.
 	Edition Edition
@@ -43,25 +49,128 @@ type Options struct {
 	LeaderWait time.Duration
 	// WriteTimeout bounds a change from authorization to answer (20 s).
 	WriteTimeout time.Duration
-	// MaxConcurrent bounds requests that hold a body in memory. 0 means 1,024.
-	MaxConcurrent int
 	// Now is the wall clock; nil means time.Now.
 	Now func() time.Time
 }
 
 // Server is the funnel over one table of routes.
 type Server struct {
-	opts Options
+	opts        Options
+	id          string // this master's server id
+	log         *slog.Logger
+	rows        []*row
+	proxies     proxies
+	crossOrigin *http.CrossOriginProtection
+	metrics     *metrics
+	exposition  http.Handler // renders the registry
+	fresh       freshness
+	indexes     indexCache
 }
 
 // New checks the table of routes and makes the funnel.
-func New(o Options) (*Server, error) { return &Server{opts: o}, nil }
+func New(o Options) (*Server, error) {
+	if o.Cluster == nil || o.Machine == nil || o.Verifier == nil || o.Status == nil || o.Logger == nil {
+		return nil, errors.New("httpapi: cluster, machine, verifier, status and logger are needed")
+	}
+	o.setDefaults()
+	// No origin is trusted beside the request's own: the user interface comes from the same one.
+	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection()}
+	s.fresh.origin = time.Now()
+	if err := s.register(); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	if err := s.addRows(append(s.opsRoutes(), o.Routes...)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
-// Public serves the surfaces in kind, and /gatehouse/v1 and /metrics, to clients.
-func (s *Server) Public(kind Kind) http.Handler { return http.NotFoundHandler() }
+func (o *Options) setDefaults() {
+	o.Edition = cmp.Or(o.Edition, Enterprise)
+	o.LeaderWait = cmp.Or(o.LeaderWait, 5*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
+	if o.Auditor == nil {
+		o.Auditor = NewAuditor(io.Discard, AuditLogfmt)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	if o.TrustedProxies == nil {
+		o.TrustedProxies = loopback
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func (s *Server) register() (err error) {
+	if s.metrics, err = newMetrics(s.opts.Registry); err != nil {
+		return err
+	}
+	for _, c := range append([]prometheus.Collector{newStateCollector(s.opts.Machine)}, s.opts.Collectors...) {
+		if err := s.opts.Registry.Register(c); err != nil {
+			return err
+		}
+	}
+	s.exposition = promhttp.HandlerFor(s.opts.Registry, promhttp.HandlerOpts{
+		DisableCompression: true, ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	})
+	return nil
+}
+
+// addRows checks the rows one by one and against each other.
+func (s *Server) addRows(routes []Route) error {
+	ids := make(map[string]bool)
+	for _, r := range routes {
+		if err := r.check(); err != nil {
+			return err
+		}
+		if ids[r.ID] {
+			return fmt.Errorf("route %s: the id is taken", r.ID)
+		}
+		ids[r.ID] = true
+		s.rows = append(s.rows, &row{Route: r, kind: kindOf(&r), meter: s.metrics.meter(r.ID, r.Method)})
+	}
+	_, err := newRouter(s.rows)
+	return err
+}
+
+// Routes returns the table of routes.
+func (s *Server) Routes() []Route {
+	out := make([]Route, len(s.rows))
+	for i, r := range s.rows {
+		out[i] = r.Route
+	}
+	return out
+}
+
+// Public serves the surfaces in kind, and what every listener serves, to clients. It never serves KindAdmin.
+func (s *Server) Public(kind Kind) http.Handler {
+	kind &^= KindAdmin
+	return &door{s: s, router: s.routerOf(func(r *row) bool { return r.kind == 0 || r.kind&kind != 0 })}
+}
 
 // Admin serves the Internal rows beside all others. It belongs on a socket that only the operator can open.
-func (s *Server) Admin() http.Handler { return http.NotFoundHandler() }
+func (s *Server) Admin() http.Handler {
+	return &door{s: s, router: s.routerOf(func(*row) bool { return true }), admin: true}
+}
 
 // Peer serves POST /peer/v1/forward to other masters. It belongs behind mutual TLS.
-func (s *Server) Peer() http.Handler { return http.NotFoundHandler() }
+func (s *Server) Peer() http.Handler {
+	return &peerDoor{s: s, router: s.routerOf(func(*row) bool { return true })}
+}
+
+// routerOf makes a router of some of the rows. New has made one of all of them, so a part of them cannot fail.
+func (s *Server) routerOf(keep func(*row) bool) *router {
+	var rows []*row
+	for _, r := range s.rows {
+		if keep(r) {
+			rows = append(rows, r)
+		}
+	}
+	rt, err := newRouter(rows)
+	if err != nil {
+		panic(err)
+	}
+	return rt
+}

@@ -1,0 +1,137 @@
+package httpapi
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"gatehouse/fsm/fault"
+)
+
+// Header names of answers, in canonical spelling: they are written into the map directly.
+const (
+	headerIndex       = "X-Gatehouse-Index"
+	headerRequest     = "X-Gatehouse-Request-Id"
+	headerConsistency = "X-Gatehouse-Consistency"
+	headerFault       = "X-Gatehouse-Fault" // to other masters only
+)
+
+// Header values that many answers share. Nobody may append to them: their capacity is their length, so an append copies.
+var (
+	valueJSON    = []string{jsonContentType}
+	valueNoSniff = []string{"nosniff"}
+	valueNoStore = []string{"no-store"}
+	valueStale   = []string{"stale"}
+	valueClose   = []string{"close"}
+)
+
+// buffers holds encoded answers until they are written.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled is the largest buffer that is kept.
+const maxPooled = 64 << 10
+
+// write sends the answer and returns its status.
+func (x *exchange) write(resp *Response) int {
+	if resp.Body == nil {
+		return x.send(resp, resp.Raw)
+	}
+	b := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Cap() <= maxPooled {
+			b.Reset()
+			buffers.Put(b)
+		}
+	}()
+	if err := prettyJSON(b, resp.Body); err != nil {
+		resp = x.failed(err)
+		return x.send(resp, resp.Raw)
+	}
+	return x.send(resp, b.Bytes())
+}
+
+func (x *exchange) send(resp *Response, body []byte) int {
+	h := x.w.Header()
+	maps.Copy(h, resp.Header)
+	for _, c := range resp.Cookies {
+		h.Add("Set-Cookie", c.String())
+	}
+	x.describe(h, resp)
+	status := resp.status()
+	if len(body) > 0 {
+		contentType(h, resp)
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	x.wrote = true
+	x.w.WriteHeader(status)
+	if len(body) > 0 && x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // a client that left needs no answer
+	}
+	return status
+}
+
+// describe adds the headers that do not depend on the body.
+func (x *exchange) describe(h http.Header, resp *Response) {
+	h["X-Content-Type-Options"] = valueNoSniff
+	h[headerRequest] = []string{x.req.ID}
+	if x.close {
+		h["Connection"] = valueClose
+	}
+	if x.peer && resp.fault != "" {
+		h[headerFault] = []string{string(resp.fault)}
+	}
+	if resp.relayed || x.row == nil {
+		return
+	}
+	if x.row.secret() && h["Cache-Control"] == nil {
+		h["Cache-Control"] = valueNoStore
+	}
+	if index := x.index(resp); index > 0 {
+		h[headerIndex] = x.s.indexes.render(index)
+	}
+	if x.req.Stale {
+		h[headerConsistency] = valueStale
+	}
+}
+
+// index is the log index that the answer reports: of the change it tells of, or of the state it was read from.
+func (x *exchange) index(resp *Response) uint64 {
+	switch {
+	case resp.Index > 0:
+		return resp.Index
+	case x.req.State == nil || x.row.Mode == Local || resp.fault == fault.Internal:
+		return 0
+	}
+	return x.req.State.Index()
+}
+
+func contentType(h http.Header, resp *Response) {
+	switch {
+	case resp.ContentType != "":
+		h["Content-Type"] = []string{resp.ContentType}
+	case h["Content-Type"] == nil:
+		h["Content-Type"] = valueJSON
+	}
+}
+
+// indexCache renders the same index for the many reads between two changes.
+type indexCache struct {
+	last atomic.Pointer[renderedIndex]
+}
+
+type renderedIndex struct {
+	index uint64
+	value []string
+}
+
+func (c *indexCache) render(index uint64) []string {
+	if last := c.last.Load(); last != nil && last.index == index {
+		return last.value
+	}
+	next := &renderedIndex{index, []string{strconv.FormatUint(index, 10)}}
+	c.last.Store(next)
+	return next.value
+}
