@@ -32,10 +32,6 @@ func (c *config) checkPlace(wrong *problems) {
 		wrong.add("--data-dir: must not be empty")
 	}
 	c.AdminSocket = c.adminSocket()
-	// The kernel keeps 108 bytes for the name of a socket, the final NUL included.
-	if len(c.AdminSocket) > 107 {
-		wrong.add(fmt.Sprintf("--admin-socket: %s is longer than a socket's path can be (107 bytes)", c.AdminSocket))
-	}
 	if c.Name == "" {
 		c.Name = hostName()
 	}

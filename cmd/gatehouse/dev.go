@@ -25,7 +25,7 @@ const (
 // devOwns are the settings that dev decides for each master; all others pass through.
 var devOwns = []string{"data-dir", "name", "listen", "peer-listen", "gossip-listen", "advertise", "api-advertise",
 	"peer-advertise", "gossip-advertise", "cluster-key-file", "expect", "join", "superuser-username",
-	"superuser-password-hash", "admin-socket", "audit-log"}
+	"superuser-password-hash", "admin-socket"}
 
 // devOptions are the flags of dev itself.
 type devOptions struct {
@@ -154,8 +154,8 @@ func (p *program) passedOn(flags *pflag.FlagSet) ([]string, error) {
 
 // absolute makes a path independent of the working directory.
 func absolute(kind, value string) string {
-	isPath := kind == "file" || kind == "pem" && !strings.Contains(value, "-----BEGIN")
-	if !isPath || value == "" {
+	isPath := kind == "file" || kind == "path" || kind == "pem" && !strings.Contains(value, "-----BEGIN")
+	if !isPath || value == "" || value == "-" {
 		return value
 	}
 	path, err := filepath.Abs(value)

@@ -46,7 +46,6 @@ var house = map[string][]string{
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},
 	"cmd/gatehouse/chaos":   {"cmd/gatehouse/e2e/rig"},
-	"cmd/gatehouse/chaos":   {"cmd/gatehouse/e2e/rig"},
 	"scripts/load":          {"cmd/gatehouse/e2e/rig"},
 }
 

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"syscall"
 )
 
 // listeners are the sockets of a master. They are opened before anything else, so that a
@@ -49,27 +46,6 @@ func listen(ctx context.Context, what, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", what, err)
-	}
-	return l, nil
-}
-
-// listenAdmin makes the admin socket. Its mode is its only lock, so it has that mode from
-// the start. One that a killed process left behind is replaced, a live one refused.
-func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
-	if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("listen for admin: %s: another master uses it", path)
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("listen for admin: %w", err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("listen for admin: %w", err)
-	}
-	mask := syscall.Umask(0o177)
-	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
-	syscall.Umask(mask)
-	if err != nil {
-		return nil, fmt.Errorf("listen for admin: %w", err)
 	}
 	return l, nil
 }

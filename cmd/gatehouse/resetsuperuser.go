@@ -59,7 +59,7 @@ func adminClient(socket string) *http.Client {
 	return &http.Client{Timeout: apiTimeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			return dialSocket(ctx, socket)
 		},
 	}}
 }
