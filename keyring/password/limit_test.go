@@ -18,8 +18,9 @@ func TestNoMoreThanConcurrencyRunAtOnceAndTheRestIsServedInTurn(t *testing.T) {
 		var running, most atomic.Int64
 		var mu sync.Mutex
 		var order []int
+		var callers sync.WaitGroup
 		for i := range 22 {
-			go func() {
+			callers.Go(func() {
 				if err := l.do(t.Context(), func() {
 					most.Store(max(most.Load(), running.Add(1)))
 					time.Sleep(100 * time.Millisecond)
@@ -30,10 +31,10 @@ func TestNoMoreThanConcurrencyRunAtOnceAndTheRestIsServedInTurn(t *testing.T) {
 				}); err != nil {
 					t.Errorf("caller %d: %v", i, err)
 				}
-			}()
+			})
 			synctest.Wait() // so that they arrive one after another
 		}
-		time.Sleep(2 * time.Second)
+		callers.Wait()
 		if most.Load() != 2 || len(order) != 22 {
 			t.Errorf("%d ran at once and %d in all, want 2 and 22", most.Load(), len(order))
 		}
