@@ -17,7 +17,7 @@ import (
 const tick = 250 * time.Millisecond
 
 // component names this service in audit records of logins.
-const component = "bouncer"
+const component = "gatehouse"
 
 // loginAnswer is AuthToken of the published description.
 type loginAnswer struct {
