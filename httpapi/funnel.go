@@ -88,6 +88,9 @@ func (x *exchange) escalated(resp *Response, err error) (*Response, error) {
 	led, err := x.lead()
 	failed := err != nil && errorTable[asFault(err).Code].status >= 500
 	if failed && up.Fallback != nil {
+		if up.Declined != nil {
+			up.Declined()
+		}
 		return up.Fallback, nil
 	}
 	return led, err

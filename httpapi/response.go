@@ -42,7 +42,12 @@ func (r *Response) status() int {
 
 // EscalateError is returned by a handler that finds that it must write while Request.Lead is false. The funnel runs the same
 // request again on the leader; when that fails and there is a Fallback, the Fallback is the answer.
-type EscalateError struct{ Fallback *Response }
+type EscalateError struct {
+	Fallback *Response
+	// Declined, if set, is called when the Fallback becomes the answer. The leader has recorded nothing then, so this is
+	// the place for the handler's audit record and count.
+	Declined func()
+}
 
 // Error says what is wanted; it is never rendered.
 func (e *EscalateError) Error() string { return "the request must run on the leader" }
