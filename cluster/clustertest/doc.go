@@ -1,3 +1,4 @@
-// Package clustertest runs several masters in one process over an in-memory network whose links can be cut, held and
-// slowed, for tests.
+// Package clustertest runs several masters in one process, for tests. They talk over an in-memory network whose links
+// can be cut, held and slowed one direction at a time, or over real TCP on loopback. Everything works inside a
+// testing/synctest bubble too, where time-outs cost nothing.
 package clustertest

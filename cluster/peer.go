@@ -1,0 +1,242 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The protocols on the peer port, told apart by ALPN.
+const (
+	protoRaft = "gatehouse-raft/1" // hashicorp/raft's stream
+	protoEcho = "gatehouse-echo/1" // term echo frames, see echo_frame.go
+	protoHTTP = "h2"               // forwarded requests, hello, promise, join
+)
+
+const (
+	handshakeTimeout = 5 * time.Second
+	maxHandshakes    = 128 // at once; more are closed, so that strangers cannot use up memory
+)
+
+// errListenerClosed is what a protocol's listener answers after shutdown.
+var errListenerClosed = errors.New("peer listener closed")
+
+// port is the peer port: it accepts and dials mutual TLS 1.3 and hands each connection to the protocol it speaks.
+type port struct {
+	self      string
+	authority *authority
+	listener  net.Listener
+	dialer    func(ctx context.Context, addr string) (net.Conn, error)
+	book      *book
+	log       *slog.Logger
+	// allow decides whether a verified peer may speak a protocol; it may ask other peers.
+	allow func(ctx context.Context, peer peerName, proto string) error
+
+	raft, http *queue
+	echo       func(conn net.Conn) // serves one connection
+
+	cert atomic.Pointer[tls.Certificate]
+	name atomic.Pointer[peerName]
+
+	handshakes chan struct{}
+	conns      connSet
+	refused    atomic.Uint64
+	wg         sync.WaitGroup
+}
+
+func newPort(self string, a *authority, l net.Listener, log *slog.Logger) *port {
+	return &port{
+		self: self, authority: a, listener: l, log: log,
+		raft: newQueue(idAddr(self)), http: newQueue(l.Addr()),
+		handshakes: make(chan struct{}, maxHandshakes),
+	}
+}
+
+// identify makes a new key pair and certificate; called at the start, and again when the cluster becomes known.
+func (p *port) identify(clusterID string) error {
+	name := peerName{server: p.self, cluster: clusterID}
+	cert, err := p.authority.issue(name)
+	if err != nil {
+		return err
+	}
+	p.cert.Store(cert)
+	p.name.Store(&name)
+	return nil
+}
+
+// serve accepts until the listener is closed. Handshakes run beside the loop: a peer that never finishes its own
+// delays nobody.
+func (p *port) serve() error {
+	var delay time.Duration
+	for {
+		conn, err := p.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // out of file descriptors, say
+			delay = min(delay*2+5*time.Millisecond, time.Second)
+			p.log.Error("accept on the peer port failed", "error", err)
+			time.Sleep(delay)
+			continue
+		}
+		delay = 0
+		select {
+		case p.handshakes <- struct{}{}:
+			p.wg.Go(func() { p.welcome(conn) })
+		default:
+			p.refused.Add(1)
+			conn.Close()
+		}
+	}
+}
+
+// welcome does the handshake, asks whether the peer may speak its protocol, and hands the connection over.
+func (p *port) welcome(raw net.Conn) {
+	conn, name, proto, err := p.accept(raw)
+	<-p.handshakes
+	if err != nil {
+		p.refused.Add(1)
+		p.log.Warn("peer connection refused", "remote", raw.RemoteAddr().String(), "peer", name.server, "error", err)
+		raw.Close()
+		return
+	}
+	tracked := p.conns.add(conn, name.server, proto)
+	switch proto {
+	case protoRaft:
+		p.raft.offer(tracked)
+	case protoHTTP:
+		p.http.offer(conn) // net/http wants the *tls.Conn itself; closed() forgets it
+	case protoEcho:
+		p.echo(tracked)
+	}
+}
+
+func (p *port) accept(raw net.Conn) (*tls.Conn, peerName, string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	defer cancel()
+	var name peerName
+	conn := tls.Server(raw, p.tlsConfig("", []string{protoRaft, protoEcho, protoHTTP}, &name))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, name, "", err
+	}
+	proto := conn.ConnectionState().NegotiatedProtocol
+	return conn, name, proto, p.allow(ctx, name, proto)
+}
+
+// tlsConfig is used for both directions. want is the server that must answer, "" for any; got receives whom the
+// certificate names.
+func (p *port) tlsConfig(want string, protos []string, got *peerName) *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS13,
+		NextProtos:             protos,
+		ClientAuth:             tls.RequireAnyClientCert,
+		InsecureSkipVerify:     true, // VerifyConnection checks chain and names instead of host name and clock
+		SessionTicketsDisabled: true,
+		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.cert.Load(), nil },
+		GetClientCertificate:   func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return p.cert.Load(), nil },
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			name, err := p.check(cs.PeerCertificates, cs.NegotiatedProtocol)
+			if err != nil {
+				return err
+			}
+			if want != "" && name.server != want {
+				return fmt.Errorf("server %s answered in place of %s", name.server, want)
+			}
+			*got = name
+			return nil
+		},
+	}
+}
+
+// check verifies a certificate and that its cluster fits ours. Raft and the echo need a cluster on both sides; HTTP
+// is also how servers without a cluster find one.
+func (p *port) check(chain []*x509.Certificate, proto string) (peerName, error) {
+	name, err := p.authority.verify(chain)
+	if err != nil {
+		return name, err
+	}
+	own := p.name.Load().cluster
+	switch {
+	case proto == "":
+		return name, errors.New("peer speaks none of our protocols")
+	case name.cluster != "" && own != "" && name.cluster != own:
+		return name, fmt.Errorf("server %s belongs to another cluster, %s", name.server, name.cluster)
+	case proto != protoHTTP && (name.cluster == "" || own == ""):
+		return name, fmt.Errorf("server %s or this one has no cluster yet", name.server)
+	}
+	return name, nil
+}
+
+// dialServer connects to a server by id, trying its addresses in order.
+func (p *port) dialServer(ctx context.Context, id, proto string) (net.Conn, error) {
+	addrs := p.book.find(id)
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("no address known for server %s", id)
+	}
+	var errs []error
+	for i, addr := range addrs {
+		conn, err := p.dialOne(ctx, id, addr, proto, len(addrs)-i)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", addr, err))
+	}
+	return nil, fmt.Errorf("dial server %s: %w", id, errors.Join(errs...))
+}
+
+// dialOne spends at most its share of the time that is left.
+func (p *port) dialOne(ctx context.Context, id, addr, proto string, left int) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(time.Until(deadline)/time.Duration(left), 100*time.Millisecond))
+		defer cancel()
+	}
+	conn, _, err := p.dialAddr(ctx, id, addr, proto)
+	return conn, err
+}
+
+// dialAddr connects to an address; id is who must answer there, "" for any server of this key file.
+func (p *port) dialAddr(ctx context.Context, id, addr, proto string) (*tls.Conn, peerName, error) {
+	ctx, cancel := context.WithTimeout(withPurpose(ctx, proto), handshakeTimeout)
+	defer cancel()
+	raw, err := p.dialer(ctx, addr)
+	if err != nil {
+		return nil, peerName{}, err
+	}
+	var name peerName
+	conn := tls.Client(raw, p.tlsConfig(id, []string{proto}, &name))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, name, err
+	}
+	return conn, name, nil
+}
+
+// close stops accepting and closes every connection that was accepted.
+func (p *port) close() {
+	p.listener.Close()
+	p.raft.Close()
+	p.http.Close()
+	p.conns.closeAll()
+	p.wg.Wait()
+}
+
+type purposeKey struct{}
+
+// DialPurpose tells a Config.Dial what the connection is for: "raft", "echo", "http", or "" if unknown.
+func DialPurpose(ctx context.Context) string {
+	s, _ := ctx.Value(purposeKey{}).(string)
+	return s
+}
+
+func withPurpose(ctx context.Context, proto string) context.Context {
+	purpose := map[string]string{protoRaft: "raft", protoEcho: "echo", protoHTTP: "http"}[proto]
+	return context.WithValue(ctx, purposeKey{}, purpose)
+}
