@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // This file reads raft.db the way bbolt lays it out (go.etcd.io/bbolt internal/common: page.go, meta.go, inode.go),
@@ -52,6 +53,10 @@ type boltFile struct {
 // boltVisitor is called for each key of a bucket, in key order. The slices are valid during the call.
 type boltVisitor func(bucket, key, value []byte) error
 
+// boltBuckets are the buckets that raft-boltdb makes, in order. An empty one must be there too: without it, a lost
+// vote would look like one never cast.
+var boltBuckets = []string{"conf", "logs"}
+
 // checkBolt checks the structure of a raft.db of the given size and shows its content.
 func checkBolt(src io.ReaderAt, size int64, visit boltVisitor) error {
 	meta, err := readMetas(src)
@@ -64,12 +69,18 @@ func checkBolt(src io.ReaderAt, size int64, visit boltVisitor) error {
 	}
 	f.seen = make([]bool, meta.high)
 	f.seen[0], f.seen[1] = true, true
-	return f.page(meta.root, bounds{}, 0, func(flags uint32, key, value []byte) error {
+	var found []string
+	err = f.page(meta.root, bounds{}, 0, func(flags uint32, key, value []byte) error {
 		if flags != flagBucket {
 			return fmt.Errorf("root: %q is not a bucket", key)
 		}
+		found = append(found, string(key))
 		return f.bucket(bytes.Clone(key), value, visit)
 	})
+	if err == nil && !slices.Equal(found, boltBuckets) {
+		err = fmt.Errorf("has buckets %q, not %q", found, boltBuckets)
+	}
+	return err
 }
 
 // readMetas reads both meta pages and picks the newer. bbolt itself is content with one, and that is how a flipped
@@ -102,14 +113,12 @@ func readMeta(src io.ReaderAt, at int64, id uint64) (m boltMeta, err error) {
 		return m, errors.New("not a meta page")
 	}
 	body := b[pageHeader:]
-	sum := fnv.New64a()
-	sum.Write(body[:metaSize-8])
 	switch {
 	case native.Uint32(body) != boltMagic:
 		return m, errors.New("not a bbolt file")
 	case native.Uint32(body[4:]) != boltVersion:
 		return m, fmt.Errorf("bbolt version %d is unknown", native.Uint32(body[4:]))
-	case native.Uint64(body[56:]) != sum.Sum64():
+	case native.Uint64(body[metaSize-8:]) != metaSum(body):
 		return m, errors.New("checksum does not match")
 	}
 	m = boltMeta{pageSize: native.Uint32(body[8:]), root: native.Uint64(body[16:]), high: native.Uint64(body[40:]), txid: native.Uint64(body[48:])}
@@ -117,6 +126,13 @@ func readMeta(src io.ReaderAt, at int64, id uint64) (m boltMeta, err error) {
 		return m, errors.New("page size or high water mark is out of range")
 	}
 	return m, nil
+}
+
+// metaSum is the checksum of a meta page's body.
+func metaSum(body []byte) uint64 {
+	sum := fnv.New64a()
+	sum.Write(body[:metaSize-8])
+	return sum.Sum64()
 }
 
 // bucket walks a bucket, whose value is a header and, if it is small, the page itself.

@@ -124,7 +124,7 @@ func (p *preflight) checkStructure() error {
 // visit sees each key of raft.db.
 func (p *preflight) visit(bucket, key, value []byte) error {
 	switch string(bucket) {
-	case "logs":
+	case boltBuckets[1]:
 		if len(key) != 8 {
 			return fmt.Errorf("log key %x is not an index", key)
 		}
@@ -135,7 +135,7 @@ func (p *preflight) visit(bucket, key, value []byte) error {
 		}
 		p.spans = append(p.spans, span{index, index})
 		return nil
-	case "conf":
+	case boltBuckets[0]:
 		if string(key) != string(stableKey) {
 			return fmt.Errorf("unknown key %q beside Raft's term and vote", key)
 		}
@@ -229,7 +229,10 @@ func (p *preflight) checkContent() error {
 	if err := caught(func() error { return p.checkEntries(back) }); err != nil {
 		return p.at(path, err, "is damaged")
 	}
-	p.stable, err = readStable(back, p.codec.keys, stableAD(p.codec.cluster, p.server))
+	err = caught(func() (err error) {
+		p.stable, err = readStable(back, p.codec.keys, stableAD(p.codec.cluster, p.server))
+		return err
+	})
 	if err != nil {
 		return p.at(path, err, "Raft's term and vote: %s", cannotOpen)
 	}

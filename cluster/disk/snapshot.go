@@ -115,6 +115,9 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 		if err != nil {
 			return errors.Join(err, removeTmp(s.dir, fmt.Sprintf("%d-%d-", term, index)))
 		}
+		if sink.state, err = os.OpenFile(filepath.Join(s.dir, sink.ID()+tmpSuffix, stateName), os.O_WRONLY, 0); err != nil {
+			return err
+		}
 		sink.chunks = chunkWriter{codec: s.codec, id: sink.inner.ID(), w: sink.inner, foot: footer{
 			Version: version, Index: index, Term: term, Configuration: configuration, ConfigurationIndex: configurationIndex,
 		}}
@@ -174,7 +177,8 @@ type snapshotSink struct {
 	store    *snapshotStore
 	inner    raft.SnapshotSink
 	chunks   chunkWriter
-	appended uint64 // the log's count when the snapshot began
+	state    *os.File // the file that inner writes, to give its blocks back when inner forgets to
+	appended uint64   // the log's count when the snapshot began
 	done     bool
 }
 
@@ -204,6 +208,7 @@ func (k *snapshotSink) Close() error {
 	if err := k.store.step(k.inner.Close); err != nil {
 		return errors.Join(err, k.remove())
 	}
+	k.state.Close()
 	if err := k.store.completed(k.ID()); err != nil {
 		return err
 	}
@@ -211,7 +216,7 @@ func (k *snapshotSink) Close() error {
 	return nil
 }
 
-// Cancel drops the snapshot. On a full disk raft's own Cancel leaves its directory behind.
+// Cancel drops the snapshot.
 func (k *snapshotSink) Cancel() error {
 	if k.done {
 		return nil
@@ -221,8 +226,13 @@ func (k *snapshotSink) Cancel() error {
 	return k.remove()
 }
 
-// remove deletes the unfinished directory.
+// remove deletes what there is of an unfinished snapshot. On a full disk raft's store leaves its directory behind, and
+// its file open, so that even without the directory the blocks would stay taken until the garbage collector comes by.
 func (k *snapshotSink) remove() error {
+	if k.state != nil {
+		k.state.Truncate(0)
+		k.state.Close()
+	}
 	return os.RemoveAll(filepath.Join(k.store.dir, k.ID()+tmpSuffix))
 }
 

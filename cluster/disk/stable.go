@@ -74,7 +74,7 @@ func (s *sealedStable) Set(key, value []byte) error {
 	record := s.keys.Seal(logLabel, encodeStable(next), s.ad)
 	err := s.guard.write(callStable, patient, func() error { return s.back.Set(stableKey, record) })
 	if err != nil {
-		return fmt.Errorf("store %s: %w", key, err)
+		return err
 	}
 	s.now = next
 	return nil

@@ -12,10 +12,6 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// logCacheSize is how many of the newest entries stay in memory as Raft wrote them, so that replication does not
-// read and open them again.
-const logCacheSize = 512
-
 // Keys seals and opens what lies on disk; the master's key ring provides it. Seal's result must differ at each call
 // and end with its authenticator (at least 16 bytes). Neither may keep its arguments.
 type Keys interface {
@@ -221,8 +217,8 @@ func (s *Stores) open(o Options, p *preflight, space *space) (err error) {
 	s.snapshots = &snapshotStore{inner: p.inner, dir: dir, codec: p.codec, tail: s.tail, log: s.log, guard: g, newest: p.snapshot}
 	s.Snapshots = s.snapshots
 	s.Stable = &sealedStable{back: s.back, keys: o.Keys, ad: stableAD(o.ClusterID, o.ServerID), guard: g, now: p.stable}
-	s.Log, err = raft.NewLogCache(logCacheSize, s.log)
-	return err
+	s.Log = &logCache{LogStore: s.log}
+	return nil
 }
 
 // start sets the two watchers going.
