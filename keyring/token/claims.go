@@ -77,17 +77,17 @@ func wholeSeconds(claims object, name string) (time.Time, error) {
 	return time.Unix(n, 0).UTC(), nil
 }
 
-// numericDate reads a claim of RFC 7519's NumericDate, which may have a fraction, and rounds it down. ok tells whether it
-// is there.
-func numericDate(claims object, name string) (t time.Time, ok bool, err error) {
+// numericDate reads a claim of RFC 7519's NumericDate, which may have a fraction, and rounds it down. A claim that is not
+// there is the zero time.
+func numericDate(claims object, name string) (time.Time, error) {
 	value, ok := claims.get(name)
 	if !ok {
-		return time.Time{}, false, nil
+		return time.Time{}, nil
 	}
 	number, _ := value.(json.Number)
 	seconds, err := strconv.ParseFloat(string(number), 64)
 	if err != nil || seconds < 1 || seconds > maxSeconds {
-		return time.Time{}, true, invalid("%s is not a number of seconds", name)
+		return time.Time{}, invalid("%s is not a number of seconds", name)
 	}
-	return time.Unix(int64(math.Floor(seconds)), 0).UTC(), true, nil
+	return time.Unix(int64(math.Floor(seconds)), 0).UTC(), nil
 }

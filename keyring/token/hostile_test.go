@@ -38,7 +38,7 @@ func TestTheTemplatesOfTheHostileCasesAreGood(t *testing.T) {
 	if err := verifyAuth(auth); err != nil {
 		t.Errorf("auth token: %v", err)
 	}
-	if _, err := verifyLogin(login, LoginOptions{RefuseLongLived: true, Keys: home().source()}); err != nil {
+	if _, err := verifySvc(login, LoginOptions{RefuseLongLived: true, Keys: home().source()}); err != nil {
 		t.Errorf("login token: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func refuseAuth(t *testing.T, raw, why string) {
 
 func refuseLogin(t *testing.T, raw, why string) {
 	t.Helper()
-	claims, err := verifyLogin(raw, LoginOptions{})
+	claims, err := verifySvc(raw, LoginOptions{})
 	refused(t, fmt.Sprintf("login token %.60q", raw), err, why, raw)
 	if claims != (LoginClaims{}) {
 		t.Error("claims of a refused login token were returned")
@@ -90,7 +90,7 @@ func refuseBoth(t *testing.T, header, claims, why string) {
 	t.Helper()
 	auth, login := fill(header, claims)
 	refused(t, "auth token "+header+claims, verifyAuth(auth), why, auth)
-	_, err := verifyLogin(login, LoginOptions{})
+	_, err := verifySvc(login, LoginOptions{})
 	refused(t, "login token "+header+claims, err, why, login)
 }
 

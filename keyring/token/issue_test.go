@@ -196,7 +196,7 @@ func TestNoPrinterShowsAPrivateKey(t *testing.T) {
 	issue(t, issuer, c.source())
 	holder := struct{ issuer *Issuer }{issuer}
 	var out bytes.Buffer
-	for _, v := range []any{issuer, *&issuer.opened, holder, &holder, c.key, *c.key, []*iam.SigningKey{c.key}} {
+	for _, v := range []any{issuer, issuer.opened, holder, &holder, c.key, *c.key, []*iam.SigningKey{c.key}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}

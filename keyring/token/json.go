@@ -8,8 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxMembers bounds an object; a login token of a service has a handful.
-const maxMembers = 64
+// Bounds of an object. A login token of a service has a handful of members, and lists in some.
+const (
+	maxMembers = 64
+	maxDepth   = 8
+)
 
 // object is a JSON object in the order of its text. Values are string, json.Number, bool, nil, []any or map[string]any.
 type object []member
@@ -37,6 +40,9 @@ func parseObject(data []byte) (object, error) {
 	if len(data) < 2 || data[0] != '{' || data[len(data)-1] != '}' {
 		return nil, errors.New("not a JSON object, or something around it")
 	}
+	if depth(data) > maxDepth {
+		return nil, errors.New("nested too deeply")
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if _, err := dec.Token(); err != nil {
@@ -53,6 +59,30 @@ func parseObject(data []byte) (object, error) {
 		return nil, errors.New("more than one JSON value")
 	}
 	return o, nil
+}
+
+// depth is how deeply JSON is nested, before anything is allocated for it. What it says of text that is not JSON is of no
+// use to anybody.
+func depth(data []byte) int {
+	level, deepest := 0, 0
+	inString, escaped := false, false
+	for _, c := range data {
+		switch {
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
 }
 
 func parseMembers(dec *json.Decoder) (object, error) {

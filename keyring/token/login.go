@@ -1,8 +1,12 @@
 package token
 
 import (
+	"crypto/sha256"
+	"slices"
 	"strings"
 	"time"
+
+	"gatehouse/fsm/iam"
 )
 
 // maxLoginLifetime is how long a service login token should live (contract 2.3); longer ones are tolerated by default.
@@ -29,68 +33,104 @@ type LoginClaims struct {
 //
 // It fails with ErrInvalid.
 func VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts LoginOptions) (LoginClaims, error) {
-	p, err := parse(raw)
-	if err != nil {
-		return LoginClaims{}, err
+	_, claims, err := verifyLogin(publicKeyPEM, raw, uid, now, opts)
+	return claims, err
+}
+
+// VerifyServiceLogin is the function of that name, with a memory for signatures: services reuse a token until it expires.
+// What is remembered belongs to one token under one public key; all else is checked every time.
+func (v *Verifier) VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts LoginOptions) (LoginClaims, error) {
+	if len(raw) > maxSize {
+		return LoginClaims{}, invalid("longer than %d bytes", maxSize)
 	}
-	claims, err := loginClaims(p.claims, uid, now)
-	if err != nil {
-		return LoginClaims{}, err
+	keySum := sha256.Sum256([]byte(publicKeyPEM))
+	sum := sha256.Sum256(append(keySum[:], raw...))
+	if known, ok := v.logins.Get(sum); ok {
+		return known.check(uid, now, opts)
 	}
-	if claims.LongLived && opts.RefuseLongLived {
-		return LoginClaims{}, invalid("lives longer than %v", maxLoginLifetime)
+	token, claims, err := verifyLogin(publicKeyPEM, raw, uid, now, opts)
+	if err == nil {
+		v.logins.Add(sum, token)
+	}
+	return claims, err
+}
+
+// login is what a service login token and the key under which it was verified say, before anything is decided about it.
+type login struct {
+	uid           string
+	exp, iat, nbf time.Time // zero: not in the token
+	kid           string    // that the token names; "" when none
+	keyKID        string    // of the account's public key
+}
+
+func verifyLogin(publicKeyPEM, raw, uid string, now time.Time, opts LoginOptions) (login, LoginClaims, error) {
+	token, err := readLogin(raw)
+	if err != nil {
+		return login{}, LoginClaims{}, err
 	}
 	pub, err := ParsePublicKeyMin(publicKeyPEM, opts.MinKeyBits)
 	if err != nil {
-		return LoginClaims{}, invalid("%v", err)
+		return login{}, LoginClaims{}, invalid("stored: %v", err)
 	}
-	if ownKey(opts.Keys, p.kid) || ownKey(opts.Keys, KID(pub)) {
+	token.keyKID = KID(pub)
+	claims, err := token.check(uid, now, opts)
+	if err == nil {
+		err = checkSignature(pub, raw, now)
+	}
+	if err != nil {
+		return login{}, LoginClaims{}, err
+	}
+	return token, claims, nil
+}
+
+func readLogin(raw string) (login, error) {
+	p, err := parse(raw)
+	if err != nil {
+		return login{}, err
+	}
+	if err := checkSpelling(p.claims); err != nil {
+		return login{}, err
+	}
+	token := login{kid: p.kid}
+	if token.uid, err = uidClaim(p.claims); err != nil {
+		return login{}, err
+	}
+	for name, field := range map[string]*time.Time{"exp": &token.exp, "iat": &token.iat, "nbf": &token.nbf} {
+		if *field, err = numericDate(p.claims, name); err != nil {
+			return login{}, err
+		}
+	}
+	return token, nil
+}
+
+// check decides all that can change between two uses of a token.
+func (l login) check(uid string, now time.Time, opts LoginOptions) (LoginClaims, error) {
+	latest := now.Add(Leeway)
+	longLived := l.exp.IsZero() || l.exp.After(now.Add(maxLoginLifetime))
+	switch {
+	case l.uid != uid:
+		return LoginClaims{}, invalid("uid is that of another account")
+	case l.iat.After(latest) || l.nbf.After(latest):
+		return LoginClaims{}, invalid("iat or nbf lies in the future")
+	case !l.exp.IsZero() && !now.Before(l.exp):
+		return LoginClaims{}, invalid("expired")
+	case longLived && opts.RefuseLongLived:
+		return LoginClaims{}, invalid("lives longer than %v", maxLoginLifetime)
+	case opts.ownKey(l.kid) || opts.ownKey(l.keyKID):
 		return LoginClaims{}, invalid("an auth token, not a login token")
 	}
-	if err := checkSignature(pub, raw, now); err != nil {
-		return LoginClaims{}, err
+	claims := LoginClaims{UID: uid, LongLived: longLived}
+	if !l.exp.IsZero() {
+		claims.Expires = &l.exp
 	}
 	return claims, nil
 }
 
-func ownKey(keys Source, kid string) bool {
-	if keys == nil {
+func (o LoginOptions) ownKey(kid string) bool {
+	if o.Keys == nil {
 		return false
 	}
-	for _, key := range keys.SigningKeys() {
-		if key.KID == kid {
-			return true
-		}
-	}
-	return false
-}
-
-func loginClaims(claims object, uid string, now time.Time) (LoginClaims, error) {
-	if err := checkSpelling(claims); err != nil {
-		return LoginClaims{}, err
-	}
-	claimed, err := uidClaim(claims)
-	if err != nil {
-		return LoginClaims{}, err
-	}
-	if claimed != uid {
-		return LoginClaims{}, invalid("uid is that of another account")
-	}
-	for _, name := range []string{"iat", "nbf"} {
-		if t, _, err := numericDate(claims, name); err != nil || t.After(now.Add(Leeway)) {
-			return LoginClaims{}, invalid("%s is not a time or lies in the future", name)
-		}
-	}
-	exp, ok, err := numericDate(claims, "exp")
-	switch {
-	case err != nil:
-		return LoginClaims{}, err
-	case !ok:
-		return LoginClaims{UID: uid, LongLived: true}, nil
-	case !now.Before(exp):
-		return LoginClaims{}, invalid("expired")
-	}
-	return LoginClaims{UID: uid, Expires: &exp, LongLived: exp.After(now.Add(maxLoginLifetime))}, nil
+	return slices.ContainsFunc(o.Keys.SigningKeys(), func(key *iam.SigningKey) bool { return key.KID == kid })
 }
 
 // checkSpelling refuses a claim that only looks like one of ours, such as EXP: its author meant a limit that would not

@@ -31,7 +31,8 @@ func ParsePublicKeyMin(pemText string, minBits int) (*rsa.PublicKey, error) {
 		err = checkPublicKey(pub, minBits)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Invalid public key: %w", err) //nolint:staticcheck // ST1005: the contract's sentence
+		//lint:ignore ST1005 the contract's sentence
+		return nil, fmt.Errorf("Invalid public key: %w", err)
 	}
 	return pub, nil
 }
@@ -47,7 +48,8 @@ func parsePublicKey(pemText string) (*rsa.PublicKey, error) {
 	}
 	pub, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, errors.New("Key must be of type RSA") //nolint:staticcheck // ST1005: the contract's sentence
+		//lint:ignore ST1005 the contract's sentence
+		return nil, errors.New("Key must be of type RSA")
 	}
 	return pub, nil
 }

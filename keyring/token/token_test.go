@@ -99,7 +99,7 @@ func loginToken(claims string) string { return sign(service(), loginHeader, clai
 func goodLogin() string { return fmt.Sprintf(`{"uid":"svc","exp":%d}`, now.Unix()+300) }
 
 // verifyLogin verifies as the service account svc.
-func verifyLogin(raw string, opts LoginOptions) (LoginClaims, error) {
+func verifySvc(raw string, opts LoginOptions) (LoginClaims, error) {
 	return VerifyServiceLogin(publicPEM(&service().PublicKey), raw, "svc", now, opts)
 }
 

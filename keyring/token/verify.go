@@ -30,22 +30,28 @@ type Source interface{ SigningKeys() []*iam.SigningKey }
 type Verifier struct {
 	signatures *lru.Cache[[sha256.Size]byte, Claims]
 	keys       *lru.Cache[string, *rsa.PublicKey] // by kid, which is a hash of the key
+	logins     *lru.Cache[[sha256.Size]byte, login]
 }
 
-// NewVerifier makes a Verifier that remembers the signatures of that many tokens; 0 means 65,536.
+// NewVerifier makes a Verifier that remembers the signatures of that many auth tokens, and of a quarter as many service
+// login tokens; 0 means 65,536.
 func NewVerifier(cached int) *Verifier {
 	if cached <= 0 {
 		cached = defaultCached
 	}
-	signatures, err := lru.New[[sha256.Size]byte, Claims](cached)
+	return &Verifier{
+		signatures: newCache[[sha256.Size]byte, Claims](cached),
+		keys:       newCache[string, *rsa.PublicKey](cachedKeys),
+		logins:     newCache[[sha256.Size]byte, login](max(1, cached/4)),
+	}
+}
+
+func newCache[K comparable, V any](size int) *lru.Cache[K, V] {
+	cache, err := lru.New[K, V](size)
 	if err != nil {
 		panic("token: " + err.Error()) // only a size below 1
 	}
-	keys, err := lru.New[string, *rsa.PublicKey](cachedKeys)
-	if err != nil {
-		panic("token: " + err.Error())
-	}
-	return &Verifier{signatures: signatures, keys: keys}
+	return cache
 }
 
 // Verify checks an auth token: its spelling, its claims against the clock, that src holds the key it names (prepared,

@@ -157,10 +157,16 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkVerifyServiceLogin(b *testing.B) {
 	raw, pub := loginToken(goodLogin()), publicPEM(&service().PublicKey)
 	opts := LoginOptions{Keys: home().source()}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := VerifyServiceLogin(pub, raw, "svc", now, opts); err != nil {
-			b.Fatal(err)
-		}
+	for name, verify := range map[string]func(string, string, string, time.Time, LoginOptions) (LoginClaims, error){
+		"cached": NewVerifier(0).VerifyServiceLogin, "uncached": VerifyServiceLogin,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := verify(pub, raw, "svc", now, opts); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
