@@ -86,8 +86,7 @@ func (x *exchange) escalated(resp *Response, err error) (*Response, error) {
 		return resp, err
 	}
 	led, err := x.lead()
-	failed := err != nil && errorTable[asFault(err).Code].status >= 500
-	if failed && up.Fallback != nil {
+	if up.Fallback != nil && (err != nil || led.status() >= http.StatusBadRequest) {
 		if up.Declined != nil {
 			up.Declined()
 		}

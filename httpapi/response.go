@@ -41,7 +41,7 @@ func (r *Response) status() int {
 }
 
 // EscalateError is returned by a handler that finds that it must write while Request.Lead is false. The funnel runs the same
-// request again on the leader; when that fails and there is a Fallback, the Fallback is the answer.
+// request again on the leader; when that fails, for whatever reason, and there is a Fallback, the Fallback is the answer.
 type EscalateError struct {
 	Fallback *Response
 	// Declined, if set, is called when the Fallback becomes the answer. The leader has recorded nothing then, so this is
