@@ -58,13 +58,17 @@ func (a *api) accept(ctx context.Context, r *httpapi.Request, at *attempt, v ver
 		return nil, a.refuse(ctx, r, at, v, fmt.Errorf("sign a token: %w", err))
 	}
 	a.throttle.succeeded(at.uid, r.Client)
-	a.recordSuccess(ctx, r, at, s)
 	answer := &httpapi.Response{
 		Body:    loginAnswer{Token: text},
 		Cookies: a.Cookies.login(s.user, text, s.expires.Sub(s.issuedAt)),
 	}
+	record := func() { a.recordSuccess(ctx, r, at, s) }
+	if s.needsRehash && !r.Lead {
+		return nil, &httpapi.EscalateError{Fallback: answer, Declined: record}
+	}
+	record()
 	if s.needsRehash {
-		return a.rehash(ctx, r, at, s.user, answer)
+		a.rehash(ctx, r, at, s.user)
 	}
 	return answer, nil
 }
@@ -114,18 +118,14 @@ func (a *api) waitForTick(ctx context.Context, r *httpapi.Request) {
 }
 
 // rehash replaces an old hash by one of the present scheme, now that the password is at hand. It is a favour: whatever goes wrong,
-// the login has succeeded. On another master than the leader the login is run again on the leader.
-func (a *api) rehash(ctx context.Context, r *httpapi.Request, at *attempt, u *iam.User, answer *httpapi.Response) (*httpapi.Response, error) {
-	if !r.Lead {
-		return nil, &httpapi.EscalateError{Fallback: answer}
-	}
+// the login has succeeded. Only the leader can do it; other masters have the leader run the whole login.
+func (a *api) rehash(ctx context.Context, r *httpapi.Request, at *attempt, u *iam.User) {
 	hash, err := a.Passwords.Hash(ctx, *at.password)
 	if err == nil {
-		h := a.header(r, http.StatusOK)
-		_, err = a.Submitter.Submit(ctx, h, command.RehashPassword{UID: u.UID, OldHash: u.PasswordHash, NewHash: hash})
+		change := command.RehashPassword{UID: u.UID, OldHash: u.PasswordHash, NewHash: hash}
+		_, err = a.Submitter.Submit(ctx, a.header(r, http.StatusOK), change)
 	}
 	if err != nil {
 		a.Logger.WarnContext(ctx, "password hash was not upgraded", slog.String("uid", u.UID), slog.Any("error", err))
 	}
-	return answer, nil
 }
