@@ -58,7 +58,6 @@ func (p *program) runAgent(ctx context.Context, cfg *config) error {
 	}
 	defer ls.close()
 	m := &master{cfg: cfg, log: logger, listeners: ls, exit: p.exit}
-	m.api.answerStarting()
 	m.serveClients()
 	if err := m.wire(ctx, p.stderr); err != nil {
 		m.stopClients(context.Background())
@@ -109,7 +108,7 @@ func (m *master) run(ctx context.Context) error {
 
 // drain sends clients elsewhere and waits for the requests that are under way.
 func (m *master) drain(ctx context.Context) {
-	m.status.draining.Store(true)
+	m.status.Load().draining.Store(true)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, self, _ := m.node.Leader(); self {

@@ -22,13 +22,18 @@ func single(t *testing.T, dir string, flags ...string) (p *process, api string) 
 	p = start(t, append(args, flags...)...)
 	await(t, 10*time.Second, "the start line", func() error {
 		if p.logLine("master starting") == nil {
-			return errors.New("none")
+			return p.running("no start line")
 		}
 		return nil
 	})
 	listeners := p.logLine("master starting")["listeners"].(map[string]any)
 	api = "http://" + listeners["api"].([]any)[0].(string)
-	await(t, 15*time.Second, "a healthy master", healthy(t, api))
+	await(t, 15*time.Second, "a healthy master", func() error {
+		if err := p.running(""); errors.Is(err, errEnded) {
+			return err
+		}
+		return healthy(t, api)()
+	})
 	return p, api
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/cluster"
@@ -34,7 +35,7 @@ type master struct {
 	machine *fsm.Machine
 	node    *cluster.Node
 	server  *httpapi.Server
-	status  *status
+	status  atomic.Pointer[status] // set when there is a node
 
 	api     door // what clients are answered
 	admin   door
@@ -54,7 +55,7 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	if m.node, err = cluster.New(ctx, m.nodeConfig()); err != nil {
 		return err
 	}
-	m.status = &status{node: m.node, machine: m.machine}
+	m.status.Store(&status{node: m.node, machine: m.machine})
 	auditor, err := openAudit(stderr, m.cfg)
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Cluster:        seam,
 		Machine:        m.machine,
 		Verifier:       verifierSeam{token.NewVerifier(0)},
-		Status:         m.status,
+		Status:         m.status.Load(),
 		Auditor:        auditor,
 		Logger:         m.log,
 		Collectors:     append(m.node.Collectors(), newBuildCollector(m.machine)),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -110,6 +111,19 @@ func (p *process) logLine(msg string) (record map[string]any) {
 	return record
 }
 
+// errEnded makes await give up.
+var errEnded = errors.New("the process has ended")
+
+// running is an error in any case: that the process has ended, or what is missing.
+func (p *process) running(missing string) error {
+	select {
+	case <-p.ended:
+		return errEnded
+	default:
+		return errors.New(missing)
+	}
+}
+
 // await polls until check succeeds.
 func await(t *testing.T, limit time.Duration, what string, check func() error) {
 	t.Helper()
@@ -121,7 +135,7 @@ func await(t *testing.T, limit time.Duration, what string, check func() error) {
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || errors.Is(err, errEnded) {
 			t.Fatalf("%s: not so after %v: %v", what, limit, err)
 		}
 		<-poll.C

@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"gatehouse/cluster"
 	"gatehouse/httpapi"
 )
 
@@ -19,27 +22,38 @@ type door struct{ handler atomic.Pointer[http.Handler] }
 
 func (d *door) open(h http.Handler) { d.handler.Store(&h) }
 
-func (d *door) answerStarting() { d.open(http.HandlerFunc(starting)) }
-
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*d.handler.Load()).ServeHTTP(w, r) }
 
-// starting answers while the stores are read and the cluster forms. Its health report is
-// the one of httpapi with the only reason it can have.
-func starting(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
+// starting answers while the stores are read and the cluster forms. Its health report has
+// the form of the API's, so that whoever waits for a master can read why it waits.
+func (m *master) starting(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	body := `{"title": "Service Unavailable", "description": "This master is starting.", "code": "ERR_NO_LEADER"}`
 	switch r.URL.Path {
 	case "/gatehouse/v1/health", "/gatehouse/v1/health/strict", "/gatehouse/v1/health/leader":
-		body = `{"healthy": false, "reasons": ["starting"]}`
+		_ = json.NewEncoder(w).Encode(m.startingReport())
+	default:
+		_, _ = io.WriteString(w, `{"title":"503 Service Unavailable","description":"This master is starting.","code":"ERR_NO_LEADER"}`)
 	}
-	_, _ = fmt.Fprintln(w, body)
+}
+
+func (m *master) startingReport() map[string]any {
+	report := map[string]any{"healthy": false, "reasons": []string{"starting"}, "id": "", "state": cluster.StateForming, "leader": "", "term": 0}
+	if s := m.status.Load(); s != nil {
+		report["id"] = s.node.ID()
+		if why := s.node.Status().Forming; why != "" {
+			report["reasons"] = []string{"starting", why}
+		}
+	}
+	return report
 }
 
 // serveClients serves the API listeners and the admin socket.
 func (m *master) serveClients() {
+	m.api.open(http.HandlerFunc(m.starting))
+	m.admin.open(http.HandlerFunc(m.starting))
 	m.serving = make(chan error, len(m.listeners.api)+1)
 	for _, l := range m.listeners.api {
 		server := httpapi.NewHTTPServer(&m.api, m.log)
