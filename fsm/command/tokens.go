@@ -20,7 +20,8 @@ type RevokeTokens struct {
 // Kind numbers the command.
 func (RevokeTokens) Kind() Kind { return KindRevokeTokens }
 
-// Apply leaves or raises a cut-off.
+// Apply leaves or raises a cut-off. That of a deleted user can be raised too: a deletion that was slow to commit needs a
+// later one than it left behind.
 func (c RevokeTokens) Apply(t *state.Txn, h Header) error {
 	switch {
 	case !c.NotBefore.Equal(c.NotBefore.Truncate(time.Second)):
@@ -33,10 +34,9 @@ func (c RevokeTokens) Apply(t *state.Txn, h Header) error {
 		t.SetGlobalCutoff(c.NotBefore, c.Expires)
 		return nil
 	}
-	u, err := user(t, c.UID)
-	if err != nil {
+	if _, err := user(t, c.UID); err != nil && !t.HasCutoff(c.UID) {
 		return err
 	}
-	t.PutCutoff(u.UID, c.NotBefore, c.Expires)
+	t.PutCutoff(c.UID, c.NotBefore, c.Expires)
 	return nil
 }

@@ -229,6 +229,12 @@ func (d *data) TokenCutoff(uid string) time.Time {
 	return all.NotBefore
 }
 
+// HasCutoff reports whether the user, who may be deleted, has a cut-off of its own.
+func (d *data) HasCutoff(uid string) bool {
+	_, ok := d.cutoffs.get(Cutoff{UID: uid})
+	return ok
+}
+
 // Removed reports whether the server was removed for ever.
 func (d *data) Removed(id string) bool {
 	for _, r := range d.meta.Removed {
