@@ -129,14 +129,8 @@ func TestAMasterOfAnotherClusterDoesNotJoin(t *testing.T) {
 	if err := m.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	for i, arg := range m.Argv {
-		switch arg {
-		case "--cluster-key-file":
-			m.Argv[i+1] = c.KeyFile
-		case "--join":
-			m.Argv[i+1] = c.Masters[0].Gossip
-		}
-	}
+	m.Replace("--cluster-key-file", c.KeyFile)
+	m.Replace("--join", c.Masters[0].Gossip)
 	if err := m.Start(); err != nil {
 		t.Fatal(err)
 	}

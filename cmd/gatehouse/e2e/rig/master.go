@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +42,30 @@ func newMaster(dir, name string) (*Master, error) {
 		// Not in the data directory: a socket's path may have 107 bytes only.
 		AdminSocket: filepath.Join(os.TempDir(), fmt.Sprintf("gh-%d-%d.sock", os.Getpid(), port)),
 	}, nil
+}
+
+// Copy is a master with the same command line, at the same addresses, whose data directory and log are in dir. It has
+// no data yet and does not run.
+func (m *Master) Copy(dir string) *Master {
+	twin := &Master{Name: m.Name, API: m.API, Peer: m.Peer, Gossip: m.Gossip, AdminSocket: m.AdminSocket,
+		DataDir: filepath.Join(dir, "data"), LogFile: filepath.Join(dir, "log"), Argv: slices.Clone(m.Argv), Env: slices.Clone(m.Env)}
+	twin.Replace("--data-dir", twin.DataDir)
+	return twin
+}
+
+// Argument is the value of a flag on the command line, "" if it is not there.
+func (m *Master) Argument(flag string) string {
+	if i := slices.Index(m.Argv, flag); i >= 0 {
+		return m.Argv[i+1]
+	}
+	return ""
+}
+
+// Replace gives a flag that is on the command line another value.
+func (m *Master) Replace(flag, value string) {
+	if i := slices.Index(m.Argv, flag); i >= 0 {
+		m.Argv[i+1] = value
+	}
 }
 
 // Start starts the process; it does not wait until the master serves.

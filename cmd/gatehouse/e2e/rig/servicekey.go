@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -26,6 +27,27 @@ func NewServiceKey() (*ServiceKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate a service key: %w", err)
 	}
+	return newServiceKey(private)
+}
+
+// ParseServiceKey reads what PrivatePEM wrote.
+func ParseServiceKey(privatePEM string) (*ServiceKey, error) {
+	block, _ := pem.Decode([]byte(privatePEM))
+	if block == nil {
+		return nil, errors.New("parse a service key: no PEM block")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("parse a service key: %w", err)
+	}
+	private, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("parse a service key: a %T", parsed)
+	}
+	return newServiceKey(private)
+}
+
+func newServiceKey(private *rsa.PrivateKey) (*ServiceKey, error) {
 	der, err := x509.MarshalPKIXPublicKey(private.Public())
 	if err != nil {
 		return nil, fmt.Errorf("encode a service key: %w", err)

@@ -1,0 +1,152 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gatehouse/cmd/gatehouse/e2e/rig"
+)
+
+// diskSize is the size of each master's own file system.
+const diskSize = "192m"
+
+// onOwnDisk runs the master in a mount namespace of its own, where a small tmpfs lies over its data directory. The
+// mount goes with the process. Other users than root get a user namespace for it.
+func onOwnDisk(m *rig.Master) {
+	namespace := []string{"unshare", "--mount"}
+	if os.Geteuid() != 0 {
+		namespace = []string{"unshare", "--user", "--map-root-user", "--mount"}
+	}
+	script := `mkdir -p "$0" && mount -t tmpfs -o mode=700,size=` + diskSize + ` gatehouse "$0" && exec "$@"`
+	m.Argv = append(append(namespace, "sh", "-c", script, m.DataDir), m.Argv...)
+}
+
+// within is a path in the master's own mount namespace.
+func within(m *rig.Master, path string) string { return fmt.Sprintf("/proc/%d/root%s", m.PID(), path) }
+
+// fillDisk leaves not one byte free on the master's disk. It is done again and again by its caller, because the master
+// itself gives room back when it is in need.
+func fillDisk(m *rig.Master) error {
+	file, err := os.OpenFile(within(m, filepath.Join(m.DataDir, "filler")), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
+		_, err := file.Write(chunk)
+		switch {
+		case errors.Is(err, syscall.ENOSPC):
+			chunk = chunk[:len(chunk)/2]
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// Every disk of the cluster fills up under load (goal G10): writes are refused with 503 and nothing that was refused
+// takes effect; reads and logins go on; when there is room again the same processes take writes again.
+func TestFullDisksStopWritesAndNothingElse(t *testing.T) {
+	c := start(t, rig.Options{Wrap: onOwnDisk})
+	var pids []int
+	for _, m := range c.Masters {
+		pids = append(pids, m.PID())
+	}
+	putUser(t, c, c.Masters[0], "reader", map[string]string{"password": "a passphrase"})
+	books := keepBooks(t, c, anyOf(c))
+	books.awaitMore(t, 100, 10*time.Second)
+
+	refused := func(ctx context.Context) error {
+		for _, m := range c.Masters {
+			if err := fillDisk(m); err != nil {
+				return err
+			}
+		}
+		for _, m := range c.Masters {
+			answer, err := c.Client.Do(ctx, rig.Request{Method: http.MethodPatch, URL: userURL(m, "reader"), Token: superuser(t, c), Body: map[string]string{"description": "full"}})
+			if err != nil {
+				return err
+			}
+			if answer.Status != http.StatusServiceUnavailable || answer.Code != "ERR_DISK_LOW" || answer.Header.Get("Retry-After") == "" {
+				return fmt.Errorf("%s: got %d %s %s, want 503 ERR_DISK_LOW and Retry-After", m.Name, answer.Status, answer.Code, answer.Body)
+			}
+		}
+		return nil
+	}
+	await(t, 30*time.Second, "all masters to refuse writes", refused)
+	for _, m := range c.Masters {
+		getUser(t, c, m, "reader")
+		if _, err := c.Client.Login(t.Context(), m.API, "reader", "a passphrase"); err != nil {
+			t.Errorf("%s: login on a full disk: %v", m.Name, err)
+		}
+		health := ask(t, c, http.StatusServiceUnavailable, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/health"})
+		if !strings.Contains(string(health.Body), "disk") {
+			t.Errorf("%s: health says %s, want the disk as the reason", m.Name, health.Body)
+		}
+	}
+
+	for _, m := range c.Masters {
+		if err := os.Remove(within(m, filepath.Join(m.DataDir, "filler"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	books.awaitMore(t, 50, 15*time.Second)
+	if err := c.AwaitHealthy(t.Context(), 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	await(t, 10*time.Second, "health of all", func(ctx context.Context) error {
+		for _, m := range c.Masters {
+			if _, err := c.Client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/health"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, m := range c.Masters {
+		if m.PID() != pids[i] || m.Ended() != nil {
+			t.Errorf("%s was restarted or has ended: %v", m.Name, m.Ended())
+		}
+	}
+	books.audit(t, c)
+	must[rig.Digest](t)(c.AwaitEqualDigests(t.Context(), 20*time.Second))
+}
+
+// Only the leader's disk is full: leadership moves to a master that has room, and writes go on.
+func TestAFullDiskCostsTheLeaderItsLead(t *testing.T) {
+	c := start(t, rig.Options{Wrap: onOwnDisk})
+	token, full := superuser(t, c), leaderOf(t, c)
+	putUser(t, c, full, "reader", map[string]string{"password": "a passphrase"})
+	await(t, 30*time.Second, "another leader and writes again", func(ctx context.Context) error {
+		if err := fillDisk(full); err != nil {
+			return err
+		}
+		row, err := rowOf(t, c, full, full.Name)
+		if err == nil && row.Leader {
+			err = fmt.Errorf("%s still leads", full.Name)
+		}
+		if err != nil {
+			return err
+		}
+		for _, m := range c.Masters {
+			_, err := c.Client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPatch, URL: userURL(m, "reader"), Token: token, Body: map[string]string{"description": m.Name}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := os.Remove(within(full, filepath.Join(full.DataDir, "filler"))); err != nil {
+		t.Fatal(err)
+	}
+	must[rig.Digest](t)(c.AwaitEqualDigests(t.Context(), 20*time.Second))
+}
