@@ -72,7 +72,7 @@ func (n *Node) lead(ctx context.Context, duties []Duty) error {
 	duties = append([]Duty{{"membership", n.tendMembers}}, duties...)
 	var previous sync.WaitGroup // duties of the last term that have not ended yet
 	defer previous.Wait()
-	for {
+	for ctx.Err() == nil {
 		changed := n.changed.wait()
 		if r := n.raft.Load(); r.State() == raft.Leader {
 			n.serveTerm(ctx, r.CurrentTerm(), duties, &previous)
@@ -81,9 +81,9 @@ func (n *Node) lead(ctx context.Context, duties []Duty) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }
 
 // serveTerm returns when this server no longer leads in the term.
