@@ -48,7 +48,7 @@ func (n *Node) vouch(ctx context.Context, id string) error {
 		asked++
 		go func() {
 			var known bool
-			_, err := n.client.call(ctx, n.client.byID, string(s.ID), "/peer/v1/vouch", id, &known)
+			_, err := n.client.call(ctx, n.client.byID, n.client.hostOf(string(s.ID)), "/peer/v1/vouch", id, &known)
 			select {
 			case found <- err == nil && known:
 			case <-ctx.Done():

@@ -15,8 +15,9 @@ import (
 
 // peerClient speaks HTTP/2 to other masters.
 type peerClient struct {
-	byID   *http.Transport // the URL's host is a server id
+	byID   *http.Transport // the URL's host is what hostOf makes of a server id
 	byAddr *http.Transport // the URL's host is an address; whoever answers names itself
+	name   func() string   // the cluster that our certificate names, "" before there is one
 }
 
 const (
@@ -27,7 +28,8 @@ const (
 func newPeerClient(p *port) *peerClient {
 	return &peerClient{
 		byID: peerTransport(func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return p.dialServer(ctx, strings.TrimSuffix(addr, ":443"), protoHTTP)
+			id, _, _ := strings.Cut(strings.TrimSuffix(addr, ":443"), ".")
+			return p.dialServer(ctx, id, protoHTTP)
 		}),
 		byAddr: peerTransport(func(ctx context.Context, _, addr string) (net.Conn, error) {
 			conn, _, err := p.dialAddr(ctx, "", addr, protoHTTP)
@@ -36,7 +38,23 @@ func newPeerClient(p *port) *peerClient {
 			}
 			return conn, nil
 		}),
+		name: func() string {
+			if name := p.name.Load(); name != nil {
+				return name.cluster
+			}
+			return ""
+		},
 	}
+}
+
+// hostOf is the host under which the transport keeps its connection to a server. It changes when our certificate does:
+// the other end knows us by the certificate that a connection was made with, and one from before we belonged to the
+// cluster would be refused for as long as it lives.
+func (c *peerClient) hostOf(id string) string {
+	if cluster := c.name(); cluster != "" {
+		return id + "." + cluster
+	}
+	return id
 }
 
 // peerTransport keeps one HTTP/2 connection per server and pings it, so that a peer that hangs is noticed.
@@ -61,7 +79,7 @@ func (n *Node) RoundTrip(id string, r *http.Request) (*http.Response, error) {
 	out := *r
 	out.URL = new(url.URL)
 	*out.URL = *r.URL
-	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = "https", id, id, ""
+	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = "https", n.client.hostOf(id), id, ""
 	return n.client.byID.RoundTrip(&out)
 }
 

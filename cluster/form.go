@@ -212,7 +212,7 @@ func (n *Node) propose(ctx context.Context, servers []string) (wait string, err 
 			continue
 		}
 		var reply promise
-		_, err := n.client.call(ctx, n.client.byID, id, "/peer/v1/promise", promise{servers}, &reply)
+		_, err := n.client.call(ctx, n.client.byID, n.client.hostOf(id), "/peer/v1/promise", promise{servers}, &reply)
 		if err == nil && !slices.Equal(reply.Servers, servers) {
 			err = errors.New("it promised another set")
 		}

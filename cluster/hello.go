@@ -80,7 +80,7 @@ func (n *Node) state() string {
 
 // sayHello exchanges hellos with a server by id.
 func (n *Node) sayHello(ctx context.Context, id string) (hello, error) {
-	return n.exchange(ctx, n.client.byID, id, id)
+	return n.exchange(ctx, n.client.byID, n.client.hostOf(id), id)
 }
 
 // sayHelloTo exchanges hellos with whoever is at an address.

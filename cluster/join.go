@@ -79,7 +79,7 @@ func (n *Node) askToJoin(ctx context.Context) error {
 }
 
 func (n *Node) askOne(ctx context.Context, id string) (a joinAnswer, err error) {
-	_, err = n.client.call(ctx, n.client.byID, id, "/peer/v1/join",
+	_, err = n.client.call(ctx, n.client.byID, n.client.hostOf(id), "/peer/v1/join",
 		joinRequest{Peer: n.cfg.PeerAdvertise, Name: n.cfg.Name, MaxLevel: n.cfg.MaxLevel}, &a)
 	if err != nil {
 		return a, fmt.Errorf("ask %s to join: %w", id, err)
