@@ -42,19 +42,25 @@ const (
 	gossipTogether = 30 * time.Second // and later, so that parts that lost each other meet again
 )
 
-// gossipOn contacts the join addresses again and again; names are resolved anew each time.
+// gossipOn contacts the join addresses again and again, names being resolved anew each time, and spreads the cluster id
+// when it becomes known.
 func (n *Node) gossipOn(ctx context.Context) error {
 	g := n.gossip.Load()
-	if g == nil || len(n.cfg.Join) == 0 {
+	if g == nil {
 		return nil
 	}
-	for {
+	for told := n.ClusterID(); ; {
 		if _, err := g.Join(ctx, n.cfg.Join); err != nil {
 			n.log.Debug("no join address answered", "error", err)
 		}
-		n.gossipPeers()
+		if id := n.ClusterID(); id != told {
+			told = id
+			if err := g.Update(); err != nil {
+				n.log.Debug("the cluster id was not spread", "error", err)
+			}
+		}
 		pause := gossipAlone
-		if len(g.Members()) > 1 {
+		if g.Alive() > 1 && told != "" {
 			pause = gossipTogether
 		}
 		if !sleep(ctx, pause+jitter(pause/4)) {
