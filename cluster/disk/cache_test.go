@@ -32,6 +32,7 @@ func newCountingCache() (*logCache, *countingStore) {
 }
 
 func TestNewestEntriesAreReadFromMemory(t *testing.T) {
+	t.Parallel()
 	c, s := newCountingCache()
 	for i := uint64(1); i <= 600; i++ {
 		if err := c.StoreLog(entryAt(i, 1)); err != nil {
@@ -50,6 +51,7 @@ func TestNewestEntriesAreReadFromMemory(t *testing.T) {
 }
 
 func TestCacheIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
 	c, s := newCountingCache()
 	for i := uint64(1); i <= 100; i++ {
 		if err := c.StoreLog(&raft.Log{Index: i, Data: make([]byte, 1<<20)}); err != nil {
@@ -71,6 +73,7 @@ func TestCacheIsBoundedInBytes(t *testing.T) {
 }
 
 func TestCacheHoldsNothingThatIsNotOnDisk(t *testing.T) {
+	t.Parallel()
 	c, s := newCountingCache()
 	if err := c.StoreLogs(entries(1, 50, 1)); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // trials is how many random faults each property is tried with; raise it for a longer look.
-var trials = flag.Int("disk.trials", 120, "random faults per property")
+var trials = flag.Int("disk.trials", 90, "random faults per property")
 
 const (
 	sampleFirst, sampleSnap, sampleLast, sampleTerm = 20, 60, 120, 3
@@ -92,6 +92,7 @@ func damaged(t testing.TB, from, file string, change func([]byte) []byte) string
 }
 
 func TestSampleIsSound(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	if survives(t, dir, "nothing") {
@@ -100,6 +101,7 @@ func TestSampleIsSound(t *testing.T) {
 }
 
 func TestFlippedBitIsRefusedOrHarmless(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	snap := newestSnapshot(t, dir)
@@ -131,6 +133,7 @@ func TestFlippedBitIsRefusedOrHarmless(t *testing.T) {
 }
 
 func TestTruncationIsRefusedOrHarmless(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	snap := newestSnapshot(t, dir)
@@ -156,6 +159,7 @@ func TestTruncationIsRefusedOrHarmless(t *testing.T) {
 // TestEveryBitOfTheTreeCounts flips the bits that hold raft.db's tree together, one after the other, and runs the
 // pre-flight on each. Values are covered by their seals; here a flip could lose entries without damaging any.
 func TestEveryBitOfTheTreeCounts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -181,7 +185,7 @@ func TestEveryBitOfTheTreeCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	bits := treeBits(t, f)
-	stride := max(1, len(bits)/(*trials*15))
+	stride := max(1, len(bits)/(*trials*20))
 	flipped, refused := 0, 0
 	for i := rand.IntN(stride); i < len(bits); i += stride {
 		flip(t, f, bits[i])
@@ -201,6 +205,7 @@ func TestEveryBitOfTheTreeCounts(t *testing.T) {
 }
 
 func TestForgottenVoteIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))

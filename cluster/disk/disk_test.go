@@ -108,8 +108,9 @@ func fill(t testing.TB, s *Stores, from, to, term uint64) {
 	if err := s.Stable.SetUint64([]byte("CurrentTerm"), term); err != nil {
 		t.Fatalf("set term: %v", err)
 	}
-	for ; from <= to; from += 16 {
-		if err := s.Log.StoreLogs(entries(from, min(from+15, to), term)); err != nil {
+	step := max(16, (to-from)/8)
+	for ; from <= to; from += step {
+		if err := s.Log.StoreLogs(entries(from, min(from+step-1, to), term)); err != nil {
 			t.Fatalf("store entries from %d: %v", from, err)
 		}
 	}

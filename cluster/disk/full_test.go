@@ -152,6 +152,7 @@ func TestMasterStartsOnAFullDisk(t *testing.T) {
 }
 
 func TestLowClearsWithAMargin(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	o := optionsFor(t, dir).withDefaults()
@@ -193,6 +194,7 @@ func TestLowClearsWithAMargin(t *testing.T) {
 }
 
 func TestBallastHoldsItsBlocks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	o := optionsFor(t, dir)

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // ErrFull is in the chain of the error of a store call that found no room on the disk in time. Raft's leader steps
@@ -104,7 +106,7 @@ func (g *guard) timed(kind call, fn func() error) (err error) {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: %v", logFile, r)
 		}
-		g.watch.end(slot, time.Since(start), err != nil)
+		g.watch.end(slot, time.Since(start), err != nil && !errors.Is(err, raft.ErrLogNotFound))
 	}()
 	return fn()
 }

@@ -13,6 +13,7 @@ import (
 )
 
 func TestIdentityReadsBackWhatWasSaved(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if _, err := LoadIdentity(dir); !errors.Is(err, ErrNoIdentity) {
 		t.Fatalf("fresh directory: %v, want ErrNoIdentity", err)
@@ -39,6 +40,7 @@ func TestIdentityReadsBackWhatWasSaved(t *testing.T) {
 }
 
 func TestIdentityForgetsNothingThatItMustKeep(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	id := newMaster(t, dir)
 	mustClose(t, mustOpen(t, optionsFor(t, dir)))
@@ -65,6 +67,7 @@ func TestIdentityForgetsNothingThatItMustKeep(t *testing.T) {
 }
 
 func TestEveryFlippedBitAndEveryCutOfNodeJSONIsNoticed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	id := newMaster(t, dir)
 	id.Peers = map[string]string{"a": "10.0.0.1:8102"}
@@ -97,6 +100,7 @@ func TestEveryFlippedBitAndEveryCutOfNodeJSONIsNoticed(t *testing.T) {
 }
 
 func TestOpenNeedsAnIdentityOfItsOwnCluster(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	id := newMaster(t, dir)
 	o := optionsFor(t, dir)

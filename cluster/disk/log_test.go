@@ -16,6 +16,7 @@ import (
 )
 
 func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -41,6 +42,7 @@ func TestWhatWasStoredIsThereAfterReopening(t *testing.T) {
 }
 
 func TestEntriesLieSealedOnDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -71,6 +73,7 @@ func TestEntriesLieSealedOnDisk(t *testing.T) {
 }
 
 func TestConflictingEndIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -110,6 +113,7 @@ func TestConflictingEndIsReplaced(t *testing.T) {
 }
 
 func TestOverwritingWithoutDeletingCutsTheEnd(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -125,6 +129,7 @@ func TestOverwritingWithoutDeletingCutsTheEnd(t *testing.T) {
 }
 
 func TestCompactionRemovesTheHeadInSteps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -147,6 +152,7 @@ func TestCompactionRemovesTheHeadInSteps(t *testing.T) {
 }
 
 func TestInstalledSnapshotMayLeaveAGapBelowIt(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -176,6 +182,7 @@ func TestInstalledSnapshotMayLeaveAGapBelowIt(t *testing.T) {
 }
 
 func TestGapWithoutSnapshotIsFatal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	o := optionsFor(t, dir)
@@ -195,6 +202,7 @@ func TestGapWithoutSnapshotIsFatal(t *testing.T) {
 }
 
 func TestRaftRunsOnTheStores(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))

@@ -10,6 +10,7 @@ import (
 )
 
 func TestDeletedPartIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	snap := newestSnapshot(t, dir)
@@ -36,6 +37,7 @@ func TestDeletedPartIsRefused(t *testing.T) {
 }
 
 func TestNoSnapshotBelowTheLogIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	id, _ := LoadIdentity(dir)
@@ -49,6 +51,7 @@ func TestNoSnapshotBelowTheLogIsRefused(t *testing.T) {
 }
 
 func TestOlderSnapshotIsNotTakenInstead(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -65,7 +68,36 @@ func TestOlderSnapshotIsNotTakenInstead(t *testing.T) {
 	wantDamage(t, err, newestSnapshot(t, copied))
 }
 
+func TestHalfRemovedOldSnapshotIsNoDamage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sample(t, dir)
+	s := mustOpen(t, optionsFor(t, dir))
+	mustSnapshot(t, s, 100, sampleTerm, snapshotContent(5))
+	mustClose(t, s)
+	// Raft removes the third newest; it was killed in between.
+	half := filepath.Join(dir, snapshotsDir, "1-2-1700000000000")
+	if err := os.MkdirAll(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(filepath.Join(half, stateName), []byte("x"), 0o600)
+	s = mustOpen(t, optionsFor(t, dir))
+	if err := wantSnapshot(s, 100, sampleTerm, snapshotContent(5)); err != nil {
+		t.Error(err)
+	}
+	if exists(half) {
+		t.Error("the rest was left in place")
+	}
+	mustClose(t, s)
+	// As the second newest it is damage: Raft does not remove that.
+	older := filepath.Join(dir, snapshotsDir, "99-1-1700000000000")
+	copyDir(t, filepath.Join(dir, newestSnapshot(t, dir)), older)
+	_, err := Open(optionsFor(t, dir))
+	wantDamage(t, err, older)
+}
+
 func TestForeignPartsAreRefused(t *testing.T) {
+	t.Parallel()
 	mine, theirs := t.TempDir(), t.TempDir()
 	sample(t, mine)
 	sample(t, theirs)
@@ -92,6 +124,7 @@ func TestForeignPartsAreRefused(t *testing.T) {
 }
 
 func TestStoresOfAnotherClusterAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	id, _ := LoadIdentity(dir)
@@ -113,6 +146,7 @@ func TestStoresOfAnotherClusterAreRefused(t *testing.T) {
 }
 
 func TestOlderCopyOfTheLogIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -133,6 +167,7 @@ func TestOlderCopyOfTheLogIsRefused(t *testing.T) {
 // TestEntryOfAnEarlierTimeIsRefused puts one entry back that was once stored at its index and later replaced. It
 // opens: index, term, type and cluster are right. Only the chain tells.
 func TestEntryOfAnEarlierTimeIsRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))
@@ -178,6 +213,7 @@ func rawEntry(t testing.TB, dir string, index uint64, put []byte) []byte {
 }
 
 func TestUsedStoresBesideAnUnusedIdentityAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	id, _ := LoadIdentity(dir)
@@ -192,6 +228,7 @@ func TestUsedStoresBesideAnUnusedIdentityAreRefused(t *testing.T) {
 }
 
 func TestCreationThatWasCutShortIsFinished(t *testing.T) {
+	t.Parallel()
 	full := t.TempDir()
 	newMaster(t, full)
 	unused, _ := LoadIdentity(full)

@@ -23,6 +23,7 @@ type preflight struct {
 	spans    []span            // of the log, as its keys say
 	stable   map[string][]byte // nil: never written
 	snapshot raft.SnapshotMeta // the newest; without an id if there is none
+	stale    []snapshotName    // snapshots to remove
 	inner    *raft.FileSnapshotStore
 	name     link      // of the newest entry
 	terms    [2]uint64 // of the oldest and newest entry
@@ -144,7 +145,8 @@ func (p *preflight) visit(bucket, key, value []byte) error {
 	return fmt.Errorf("unknown bucket %q", bucket)
 }
 
-// checkSnapshots proves the newest snapshot to its last byte, the older ones by their footers.
+// checkSnapshots proves the newest snapshot to its last byte and the one before it by its footer. What is older was
+// being removed when the master stopped, and may be half gone; open removes the rest.
 func (p *preflight) checkSnapshots() error {
 	dir := p.path(snapshotsDir)
 	names, strange, err := listSnapshots(dir)
@@ -154,12 +156,15 @@ func (p *preflight) checkSnapshots() error {
 	if len(strange) > 0 {
 		return &Damage{File: filepath.Join(dir, strange[0]), Problem: "is not a snapshot that this master made", Remedy: "move it out of " + dir}
 	}
-	for i, n := range names[min(1, len(names)):] {
+	if len(names) > retainSnapshots {
+		names, p.stale = names[:retainSnapshots], names[retainSnapshots:]
+	}
+	for _, n := range names[min(1, len(names)):] {
 		path := filepath.Join(dir, n.id)
 		if _, _, err := checkMeta(p.codec, dir, n.id); err != nil {
 			return &Damage{
 				File: path, Problem: "is damaged", Err: err,
-				Remedy: fmt.Sprintf("check the disk; the newest snapshot is %s, so this one (%d back) may be moved away", names[0].id, i+1),
+				Remedy: fmt.Sprintf("check the disk; this is not the newest snapshot, which is %s, and may be moved away", names[0].id),
 			}
 		}
 	}

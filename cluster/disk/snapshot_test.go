@@ -21,6 +21,7 @@ func (k breakingKeys) Seal(label string, plaintext, ad []byte) []byte {
 }
 
 func TestSnapshotThatDoesNotReadBackDoesNotCount(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	o := optionsFor(t, dir)
@@ -48,6 +49,7 @@ func TestSnapshotThatDoesNotReadBackDoesNotCount(t *testing.T) {
 }
 
 func TestSnapshotDamagedWhileRunningIsFatal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	sample(t, dir)
 	o := optionsFor(t, dir)
@@ -66,6 +68,7 @@ func TestSnapshotDamagedWhileRunningIsFatal(t *testing.T) {
 }
 
 func TestSnapshotSizesReadBack(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	newMaster(t, dir)
 	s := mustOpen(t, optionsFor(t, dir))

@@ -196,6 +196,11 @@ func (s *Stores) open(o Options, p *preflight, space *space) (err error) {
 	if err := removeTmp(dir, ""); err != nil && !isGone(err) {
 		return err
 	}
+	for _, n := range p.stale {
+		if err := os.RemoveAll(filepath.Join(dir, n.id)); err != nil {
+			return err
+		}
+	}
 	if p.inner == nil {
 		if p.inner, err = openInner(o.Dir); err != nil {
 			return err
@@ -231,7 +236,8 @@ func (s *Stores) start(o Options) {
 // Low reports that the disk is too full to take on more; writes should be refused and leadership moved.
 func (s *Stores) Low() bool { return s.guard.space.low.Load() }
 
-// Close closes the stores, after Raft has stopped. A call that waits for room fails with ErrClosed.
+// Close closes the stores, after Raft has stopped. A call that waits for room fails with ErrClosed. When the disk
+// hangs Close may hang with it: after Fatal the process should exit without it.
 func (s *Stores) Close() error {
 	s.closing.Do(func() {
 		close(s.guard.closed)
