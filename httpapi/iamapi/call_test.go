@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -124,4 +125,17 @@ func (m *master) tokenOf(uid, password string) string {
 func (m *master) rootToken() string {
 	m.house.t.Helper()
 	return m.tokenOf(root, rootPassword)
+}
+
+// decodeInfo does what the user interface does with the info cookie.
+func decodeInfo(t testing.TB, value string) string {
+	t.Helper()
+	text, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		t.Fatalf("info cookie %q: %v", value, err)
+	}
+	if !json.Valid(text) {
+		t.Fatalf("info cookie holds %q, want JSON", text)
+	}
+	return string(text)
 }

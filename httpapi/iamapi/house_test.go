@@ -151,7 +151,11 @@ func (h *house) entries() (list []command.Command) {
 
 // newHouse forms a cluster of that many masters with one superuser.
 func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
-	h := &house{t: t, clock: &fakeClock{now: noon.Add(250 * time.Millisecond)}, term: 3}
+	return newHouseAt(t, &fakeClock{now: noon.Add(250 * time.Millisecond)}, masters, settings...)
+}
+
+func newHouseAt(t testing.TB, clock *fakeClock, masters int, settings ...func(*Options)) *house {
+	h := &house{t: t, clock: clock, term: 3}
 	for i := range masters {
 		h.masters = append(h.masters, h.newMaster(fmt.Sprintf("master-%d", i+1), settings))
 	}
@@ -203,7 +207,7 @@ func (h *house) newMaster(id string, settings []func(*Options)) *master {
 	if err != nil {
 		h.t.Fatalf("build the funnel: %v", err)
 	}
-	m.public = m.server.Public(httpapi.KindIAM)
+	m.public = m.server.Public(httpapi.KindIAM | httpapi.KindInternal)
 	return m
 }
 
@@ -221,6 +225,7 @@ func (v verifier) Verify(s *state.State, raw string, now time.Time) (httpapi.Ide
 type fakeClock struct {
 	mu     sync.Mutex // guards the rest
 	now    time.Time
+	real   bool // time.Now and time.Sleep in place of all this, for testing/synctest
 	slept  []time.Duration
 	onWake func() // called once, after the next sleep
 }
@@ -228,6 +233,9 @@ type fakeClock struct {
 func (c *fakeClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.real {
+		return time.Now()
+	}
 	return c.now
 }
 
@@ -238,6 +246,9 @@ func (c *fakeClock) advance(d time.Duration) {
 }
 
 func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.real {
+		return sleep(ctx, d)
+	}
 	c.advance(d)
 	c.mu.Lock()
 	c.slept = append(c.slept, d)
@@ -254,6 +265,7 @@ func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
 type fakePasswords struct {
 	hashed, checked atomic.Int64 // checked counts Verify and Dummy: both cost the same
 	busy            atomic.Bool
+	cost            time.Duration // of one check
 }
 
 func (p *fakePasswords) Hash(_ context.Context, text string) (string, error) {
@@ -279,6 +291,9 @@ func (p *fakePasswords) Dummy(context.Context, string) error {
 		return password.ErrBusy
 	}
 	p.checked.Add(1)
+	if p.cost > 0 {
+		time.Sleep(p.cost)
+	}
 	return nil
 }
 
@@ -303,7 +318,9 @@ func (b *syncBuffer) String() string {
 var (
 	ring = sync.OnceValue(func() *keyring.Ring { return must(keyring.Generate()) })
 
-	signingKey = sync.OnceValue(func() *iam.SigningKey { return must(token.GenerateSigningKey(ring(), noon)) })
+	signingKey      = sync.OnceValue(func() *iam.SigningKey { return must(token.GenerateSigningKey(ring(), noon)) })
+	otherSigningKey = sync.OnceValue(func() *iam.SigningKey { return must(token.GenerateSigningKey(ring(), noon)) })
+
 	serviceKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 	otherKey   = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
 )

@@ -8,7 +8,7 @@ import (
 	"gatehouse/fsm/iam"
 )
 
-const wrongCredentials = `{"title": "401 Unauthorized", "description": "Invalid credentials.", "code": "ERR_INVALID_CREDENTIALS"}`
+const wrongCredentials = `{"title":"401 Unauthorized","description":"Invalid credentials.","code":"ERR_INVALID_CREDENTIALS"}`
 
 // people is a user of every kind.
 func people() []iam.User {

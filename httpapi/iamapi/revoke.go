@@ -10,6 +10,9 @@ import (
 	"gatehouse/httpapi"
 )
 
+// errSlow is the answer when the change is made but a token that was issued meanwhile may be alive.
+var errSlow = fault.New(fault.OutcomeUnknown, "The cluster commits slowly: tokens that were issued during this change may be accepted. Revoke them.").After(time.Second)
+
 // maxRevocations bounds how often a revocation whose commit took over a second is repeated with a later cut-off.
 const maxRevocations = 3
 
@@ -66,8 +69,8 @@ func (a *api) catchUp(ctx context.Context, r *httpapi.Request, uid string, cutof
 		cutoff = command.NextSecond(now)
 		h := command.Header{Level: r.State.Meta().Level, Term: r.Term, Time: now}
 		if _, err := a.Submitter.Submit(ctx, h, cutoffOf(uid, cutoff)); err != nil {
-			return cutoff, fault.New(fault.OutcomeUnknown, "The revocation was slow to commit and could not be completed. Repeat it.").After(time.Second)
+			return cutoff, errSlow
 		}
 	}
-	return cutoff, fault.New(fault.OutcomeUnknown, "The cluster commits too slowly to complete the revocation. Repeat it.").After(time.Second)
+	return cutoff, errSlow
 }

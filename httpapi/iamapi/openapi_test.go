@@ -1,0 +1,170 @@
+package iamapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi2"
+	"github.com/getkin/kin-openapi/openapi2conv"
+	"github.com/getkin/kin-openapi/openapi3"
+	"go.yaml.in/yaml/v3"
+)
+
+// TestAnswersFollowThePublishedDescription checks what the original described about itself. It left out what it answers on errors.
+func TestAnswersFollowThePublishedDescription(t *testing.T) {
+	checked := checkAnswers(t, published(t), "/acs/api/v1", func(a answer) bool { return a.status < 300 })
+	for _, want := range []string{
+		"POST /auth/login", "GET /auth/jwks", "GET /auth/oidc/providers", "GET /users", "GET /users/{uid}", "PUT /users/{uid}", "PATCH /users/{uid}",
+		"DELETE /users/{uid}",
+	} {
+		if !slices.Contains(checked, want) {
+			t.Errorf("no answer of %s was checked", want)
+		}
+	}
+}
+
+func TestAnswersFollowTheServedDescription(t *testing.T) {
+	doc := served(t)
+	checked := checkAnswers(t, doc, prefix, func(answer) bool { return true })
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			if !slices.Contains(checked, method+" "+path) {
+				t.Errorf("%s %s is described and was not answered", method, path)
+			}
+		}
+	}
+}
+
+func TestServedDescriptionIsTheTableOfRoutes(t *testing.T) {
+	described := map[string]string{}
+	for path, item := range served(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			described[op.OperationID] = method + " " + prefix + strings.ReplaceAll(path, "{uid}", ":uid")
+		}
+	}
+	for _, r := range newHouse(t, 1).leader().api.routes() {
+		if !strings.HasPrefix(r.Path, prefix) {
+			continue
+		}
+		if want := r.Method + " " + r.Path; described[r.ID] != want {
+			t.Errorf("row %s is described as %q, want %q", r.ID, described[r.ID], want)
+		}
+		delete(described, r.ID)
+	}
+	for id, what := range described {
+		t.Errorf("%s (%s) is described and not served", id, what)
+	}
+}
+
+// checkAnswers plays the script and holds the answers that count against the description. It returns the operations it has checked.
+func checkAnswers(t *testing.T, doc *openapi3.T, base string, counts func(answer) bool) (checked []string) {
+	t.Helper()
+	play(t, func(s step, a answer) {
+		path, under := strings.CutPrefix(s.path, base)
+		if !under || s.admin || !counts(a) {
+			return
+		}
+		path, _, _ = strings.Cut(strings.TrimSuffix(path, "/"), "?")
+		template := path
+		if rest, ok := strings.CutPrefix(path, "/users/"); ok && rest != "" {
+			template = "/users/{uid}"
+		}
+		item := doc.Paths.Value(template)
+		if item == nil || item.GetOperation(s.method) == nil {
+			return
+		}
+		checked = append(checked, s.method+" "+template)
+		if err := conforms(item.GetOperation(s.method), a); err != nil {
+			t.Errorf("%s %s: %v", s.method, s.path, err)
+		}
+	})
+	return checked
+}
+
+func conforms(op *openapi3.Operation, a answer) error {
+	response := op.Responses.Value(strconv.Itoa(a.status))
+	if response == nil {
+		response = op.Responses.Default()
+	}
+	if response == nil {
+		return fmt.Errorf("status %d is not described", a.status)
+	}
+	media := response.Value.Content.Get("application/json")
+	if media == nil || media.Schema == nil {
+		if len(response.Value.Content) == 0 && a.status != http.StatusOK && a.body != "" {
+			return fmt.Errorf("status %d has the body %q, none is described", a.status, a.body)
+		}
+		return nil
+	}
+	if kind, _, _ := strings.Cut(a.header.Get("Content-Type"), ";"); kind != "application/json" {
+		return fmt.Errorf("content type %q", kind)
+	}
+	var body any
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+		return err
+	}
+	return media.Schema.Value.VisitJSON(body, openapi3.MultiErrors())
+}
+
+func served(t *testing.T) *openapi3.T {
+	t.Helper()
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromData(openAPIText)
+	if err != nil {
+		t.Fatalf("load openapi.yaml: %v", err)
+	}
+	if err := doc.Validate(loader.Context); err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	return doc
+}
+
+// published reads the original's description, which is of version 2.
+func published(t *testing.T) *openapi3.T {
+	t.Helper()
+	text, err := os.ReadFile("testdata/oss-iam.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tree any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatal(err)
+	}
+	var old openapi2.T
+	if err := json.Unmarshal(must(json.Marshal(stringKeys(tree))), &old); err != nil {
+		t.Fatalf("read the published description: %v", err)
+	}
+	doc, err := openapi2conv.ToV3(&old)
+	if err != nil {
+		t.Fatalf("convert the published description: %v", err)
+	}
+	return doc
+}
+
+// stringKeys makes JSON of YAML, whose keys may be numbers.
+func stringKeys(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k := range v {
+			v[k] = stringKeys(v[k])
+		}
+		return v
+	case map[any]any:
+		out := map[string]any{}
+		for k := range v {
+			out[fmt.Sprint(k)] = stringKeys(v[k])
+		}
+		return out
+	case []any:
+		for i := range v {
+			v[i] = stringKeys(v[i])
+		}
+	}
+	return v
+}

@@ -1,0 +1,193 @@
+package iamapi
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/fsm/command"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// step is one call of the script below. token is "root" for the superuser's, "" for none.
+type step struct {
+	route string // id of the row that answers
+	call
+	admin bool // on the admin socket
+}
+
+// script calls every row at least once, in an order that makes sense; it stands for a client from the first login to the last key.
+func script(h *house, kid string) []step {
+	const users, auth, admin = usersPath, "/acs/api/v1/auth", "/gatehouse/v1"
+	get := func(route, path string) step { return step{route: route, call: call{method: "GET", path: path, token: "root"}} }
+	send := func(route, method, path, body string) step {
+		return step{route: route, call: call{method: method, path: path, body: body, token: "root"}}
+	}
+	anyone := func(s step) step { s.token = ""; return s }
+	return []step{
+		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", rootPassword))),
+		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", "wrong"))),
+		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root))),
+		anyone(get("iam.auth.start", loginPath)),
+		anyone(get("iam.auth.start", loginPath+"?oidc-provider=idp")),
+		{route: "iam.auth.start", call: call{method: "GET", path: loginPath + "?saml-provider=idp", header: map[string]string{"Accept": "text/html,*/*"}}},
+		anyone(get("iam.auth.logout", auth+"/logout")),
+		anyone(get("iam.auth.jwks", auth+"/jwks")),
+		anyone(get("iam.auth.providers", auth+"/providers")),
+		anyone(get("iam.auth.oidc.providers", auth+"/oidc/providers")),
+		anyone(get("iam.auth.saml.providers", auth+"/saml/providers")),
+		anyone(get("iam.uiconfig", "/acs/api/v1/uiconfig/")),
+		anyone(get("iam.openapi", "/acs/api/v1/internal/openapispec.yaml")),
+
+		send("iam.users.create", "PUT", users+"/alice", object("password", "wonderland", "description", "Alice é <&>")),
+		send("iam.users.create", "PUT", users+"/alice", object("password", "wonderland")),
+		send("iam.users.create", "PUT", users+"/robot", object("public_key", publicPEM(serviceKey()))),
+		send("iam.users.create", "PUT", users+"/bob@example.com", object("provider_type", "oidc", "provider_id", "https://dcos.auth0.com/")),
+		send("iam.users.create", "PUT", users+"/carol", `{"pasword":"typo"}`),
+		anyone(send("iam.auth.login", "POST", loginPath, object("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")))),
+		get("iam.users.list", users),
+		get("iam.users.list", users+"?type=service"),
+		anyone(get("iam.users.list", users)),
+		get("iam.users.get", users+"/robot"),
+		get("iam.users.get", users+"/bob@example.com?consistency=stale"),
+		get("iam.users.get", users+"/nobody"),
+		send("iam.users.update", "PATCH", users+"/alice", `{"description":""}`),
+		send("iam.users.update", "PATCH", users+"/alice", `{}`),
+		send("iam.users.update", "PATCH", users+"/nobody", `{"description":""}`),
+		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
+		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
+
+		{route: "gatehouse.superuser.reset", admin: true, call: call{path: resetPath, body: object("uid", "alice", "password", "let me in")}},
+		get("gatehouse.keys.list", admin+"/keys"),
+		send("gatehouse.keys.prepare", "POST", admin+"/keys", ""),
+		send("gatehouse.keys.activate", "POST", admin+"/keys/"+kid+"/activate", ""),
+		send("gatehouse.keys.retire", "POST", admin+"/keys/"+kid+"/retire", ""),
+		send("gatehouse.keys.retire", "POST", admin+"/keys/"+signingKey().KID+"/retire", ""),
+		get("gatehouse.keys.list", admin+"/keys"),
+		send("gatehouse.tokens.revoke", "POST", admin+"/users/alice/revoke-tokens", ""),
+		send("gatehouse.tokens.revoke", "POST", admin+"/users/nobody/revoke-tokens", ""),
+		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
+		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
+		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
+		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
+	}
+}
+
+// play runs the script on the leader of two masters and hands every answer to look.
+func play(t *testing.T, look func(step, answer)) {
+	h := newHouse(t, 2)
+	m, token := h.leader(), h.leader().rootToken()
+	prepared := otherSigningKey()
+	h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, command.PrepareKey{SigningKey: *prepared})
+	for _, s := range script(h, prepared.KID) {
+		if s.admin {
+			look(s, m.admin(s.path, s.body))
+			continue
+		}
+		c := s.call
+		if c.token == "root" {
+			c.token = token
+		}
+		look(s, m.do(c))
+	}
+}
+
+func TestGoldenAnswers(t *testing.T) {
+	files := map[string]*strings.Builder{}
+	play(t, func(s step, a answer) {
+		if files[s.route] == nil {
+			files[s.route] = &strings.Builder{}
+		}
+		files[s.route].WriteString(render(s, a))
+	})
+	for _, r := range newHouse(t, 1).leader().api.routes() {
+		if files[r.ID] == nil {
+			t.Errorf("no golden answer of %s", r.ID)
+			continue
+		}
+		compareGolden(t, filepath.Join("testdata", "golden", r.ID+".txt"), files[r.ID].String())
+	}
+}
+
+func compareGolden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// volatile is what differs from run to run.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	name    string
+}{
+	{regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`), "<token>"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "<kid>"},
+	{regexp.MustCompile(`"n": "[\w-]+"`), `"n": "<modulus>"`},
+	{regexp.MustCompile(`-----BEGIN PUBLIC KEY-----[^"]+`), "<public key>"},
+}
+
+func render(s step, a answer) string {
+	var b strings.Builder
+	method := s.method
+	if s.admin {
+		method = "POST (admin socket)"
+	}
+	fmt.Fprintf(&b, "> %s %s\n", method, s.path)
+	if s.token != "" {
+		b.WriteString("> Authorization: token=<token>\n")
+	}
+	for name, value := range s.header {
+		fmt.Fprintf(&b, "> %s: %s\n", name, value)
+	}
+	if s.body != "" {
+		fmt.Fprintf(&b, "> %s\n", s.body)
+	}
+	fmt.Fprintf(&b, "< %d %s\n", a.status, http.StatusText(a.status))
+	for _, name := range headerNames(a.header) {
+		for _, value := range a.header[name] {
+			fmt.Fprintf(&b, "< %s: %s\n", name, value)
+		}
+	}
+	body := a.body
+	if s.route == "iam.openapi" {
+		body = "(openapi.yaml)\n"
+	}
+	if body != "" {
+		b.WriteString(strings.TrimSuffix(body, "\n"))
+		b.WriteByte('\n')
+	}
+	text := b.String() + "\n"
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.name)
+	}
+	return text
+}
+
+func headerNames(h http.Header) (names []string) {
+	for name := range h {
+		if name != "X-Gatehouse-Request-Id" && name != "Content-Length" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
