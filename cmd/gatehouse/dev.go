@@ -184,8 +184,10 @@ func devKey(path string) error {
 	return err
 }
 
-// run starts the masters, says when they are ready, and stops them when ctx ends.
+// run starts the masters, says when they are ready, and stops them when ctx ends. There is
+// a dev.json as long as there is a cluster that it describes.
 func (c *devCluster) run(ctx context.Context) error {
+	defer os.Remove(c.description())
 	defer c.stop()
 	ended, err := c.start()
 	if err != nil {

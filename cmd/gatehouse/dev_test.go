@@ -88,6 +88,9 @@ func TestDevRunsAClusterThatSurvivesAKilledMaster(t *testing.T) {
 	if status, took := p.stop(t); status != 0 || took > 12*time.Second {
 		t.Errorf("dev ended with status %d after %v; want 0 soon", status, took)
 	}
+	if _, err := readDescription(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("dev.json after the end: %v, want none", err)
+	}
 	for _, m := range d.Masters[1:] {
 		if err := syscall.Kill(m.PID, 0); !errors.Is(err, syscall.ESRCH) {
 			t.Errorf("%s still runs after dev has ended: %v", m.Name, err)
