@@ -98,8 +98,13 @@ func TestAFrozenLeaderIsReplacedAndThawsWithoutOldNews(t *testing.T) {
 			t.Fatal(err)
 		}
 		other := c.Followers(old)[0]
+		await(t, 10*time.Second, "a write beside the frozen leader", func(ctx context.Context) error {
+			_, err := c.Client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPatch, URL: userURL(other, uid), Token: token,
+				Body: map[string]string{"description": fmt.Sprintf("after %d", round)}})
+			return err
+		})
 		reads := make(chan error, 20)
-		for range 20 { // these wait in the frozen process and are answered when it thaws
+		for range 20 { // sent after the acknowledgement: they wait in the frozen process until it thaws
 			go func() {
 				client := rig.NewClient(30 * time.Second)
 				defer client.Close()
@@ -110,11 +115,6 @@ func TestAFrozenLeaderIsReplacedAndThawsWithoutOldNews(t *testing.T) {
 				reads <- err
 			}()
 		}
-		await(t, 10*time.Second, "a write beside the frozen leader", func(ctx context.Context) error {
-			_, err := c.Client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPatch, URL: userURL(other, uid), Token: token,
-				Body: map[string]string{"description": fmt.Sprintf("after %d", round)}})
-			return err
-		})
 		if err := old.Thaw(); err != nil {
 			t.Fatal(err)
 		}

@@ -49,6 +49,9 @@ func find(t *testing.T, secrets map[string]string, dirs ...string) []string {
 			if err != nil {
 				return err
 			}
+			if len(bytes.Trim(content, "\x00")) == 0 {
+				return nil // room kept free
+			}
 			for name, secret := range secrets {
 				for _, form := range spellings(secret) {
 					if bytes.Contains(content, form) {
@@ -113,7 +116,7 @@ func TestSecretsStandNowhere(t *testing.T) {
 		t.Error("a token of a foreign key was accepted")
 	}
 	// Broken requests: what is said about them must not repeat them.
-	ask(t, c, http.StatusUnauthorized, rig.Request{Method: http.MethodGet, URL: userURL(m[0], "person"), Token: plant("a broken token", "fourth-canary-7739.broken.token")})
+	ask(t, c, http.StatusUnauthorized, rig.Request{Method: http.MethodGet, URL: userURL(m[0], "person"), Token: plant("a broken token", "fourth-canary-7739.broken-canary-7740.canary-7741-end")})
 	for _, body := range []string{`{"uid":"person","password":"fifth-canary-6120","password":"x"}`, `{"uid":"person","password":"fifth-canary-6120"`} {
 		plant("a password in broken JSON", "fifth-canary-6120")
 		ask(t, c, http.StatusBadRequest, rig.Request{Method: http.MethodPost, URL: m[1].API + "/acs/api/v1/auth/login", Body: []byte(body)})
@@ -141,7 +144,7 @@ func TestSecretsStandNowhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		logs := at.Log()
-		for _, want := range []string{"type=audit", "action=password-login", "uid=person"} {
+		for _, want := range []string{`"type":"audit"`, `"action":"password-login"`, `"uid":"person"`} {
 			if !strings.Contains(logs, want) && at == m[0] {
 				t.Errorf("the log of %s has no %q: is it the log?", at.Name, want)
 			}
