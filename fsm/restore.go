@@ -71,6 +71,7 @@ func (m *Machine) readHeader(lines *lineReader) (h snapshotHeader, err error) {
 	if err := strict(line, &h); err != nil {
 		return h, fmt.Errorf("read the header: %w", err)
 	}
+	lines.sum.Write(line)
 	here := m.State()
 	switch {
 	case h.Format != snapshotFormat:
@@ -92,7 +93,6 @@ func sameCluster(theirs, ours string) bool { return ours == "" || theirs == ours
 func readRecords(lines *lineReader, index uint64) (*state.State, error) {
 	l := state.NewLoader()
 	for {
-		sum := lines.sum.Sum(nil)
 		line, err := lines.next()
 		if err != nil {
 			return nil, fmt.Errorf("after %d records: %w", l.Len(), err)
@@ -101,9 +101,10 @@ func readRecords(lines *lineReader, index uint64) (*state.State, error) {
 			if err := l.Add(line); err != nil {
 				return nil, err
 			}
+			lines.sum.Write(line)
 			continue
 		}
-		if err := checkFooter(line, l.Len(), sum); err != nil {
+		if err := checkFooter(line, l.Len(), lines.sum.Sum(nil)); err != nil {
 			return nil, err
 		}
 		if err := lines.end(); err != nil {
@@ -124,12 +125,13 @@ func checkFooter(line []byte, records int, sum []byte) error {
 	return nil
 }
 
-// lineReader reads lines of bounded length and hashes them.
+// lineReader reads lines of bounded length.
 type lineReader struct {
 	r     *bufio.Reader
-	sum   hash.Hash
 	limit int64
-	long  []byte // a line that did not fit the reader's buffer
+	// sum is over the lines that count: all but the footer.
+	sum  hash.Hash
+	long []byte // a line that did not fit the reader's buffer
 }
 
 // next returns the next line with its newline. It is valid until the call after. A last line without newline is cut off.
@@ -147,7 +149,6 @@ func (l *lineReader) next() ([]byte, error) {
 	if l.limit -= int64(len(line)); l.limit < 0 {
 		return nil, errTooLarge
 	}
-	l.sum.Write(line)
 	return line, nil
 }
 

@@ -38,13 +38,13 @@ func (s *State) WriteRecords(w io.Writer) (int, error) {
 	s.users.t.Scan(func(item userItem) bool { return d.put(record{User: item.u}) })
 	s.groups.t.Scan(func(item groupItem) bool { return d.put(record{Group: item.g}) })
 	s.acls.t.Scan(func(item aclItem) bool { return d.put(record{ACL: item.a}) })
-	s.members.t.Scan(func(m Membership) bool { return d.put(record{Member: &m}) })
-	s.grants.t.Scan(func(g Grant) bool { return d.put(record{Grant: &g}) })
+	s.members.t.Scan(func(m *Membership) bool { return d.put(record{Member: m}) })
+	s.grants.t.Scan(func(g *Grant) bool { return d.put(record{Grant: g}) })
 	for _, k := range s.keys {
 		d.put(record{Key: &keyRecord{SigningKey: *k, PublicKey: k.PublicKey, Sealed: k.Sealed}})
 	}
-	s.cutoffs.t.Scan(func(c Cutoff) bool { return d.put(record{Cutoff: &c}) })
-	s.replaySeq.t.Scan(func(item replayItem) bool { return d.put(record{Replay: item.r}) })
+	s.cutoffs.t.Scan(func(item cutoffItem) bool { return d.put(record{Cutoff: item.c}) })
+	s.replaySeq.t.Scan(func(r *Replay) bool { return d.put(record{Replay: r}) })
 	if d.err != nil {
 		return d.n, fmt.Errorf("dump record %d: %w", d.n, d.err)
 	}

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// ReplayLife is how long an idempotency key is remembered, by the state's clock.
@@ -15,13 +18,13 @@ const (
 // PutCutoff refuses the user's tokens issued before notBefore, until expires. Neither instant of an existing cut-off
 // ever moves back.
 func (t *Txn) PutCutoff(uid string, notBefore, expires time.Time) {
-	c := Cutoff{UID: uid, NotBefore: notBefore, Expires: expires}
-	if prev, ok := remove(&t.undo, &t.cutoffs, c); ok {
-		remove(&t.undo, &t.cutoffExpiry, prev)
-		c.NotBefore = later(c.NotBefore, prev.NotBefore)
-		c.Expires = later(c.Expires, prev.Expires)
+	c := &Cutoff{UID: uid, NotBefore: notBefore, Expires: expires}
+	if prev, ok := remove(&t.undo, &t.cutoffs, cutoffItem{uid: uid}); ok {
+		remove(&t.undo, &t.cutoffExpiry, prev.c)
+		c.NotBefore = later(c.NotBefore, prev.c.NotBefore)
+		c.Expires = later(c.Expires, prev.c.Expires)
 	}
-	set(&t.undo, &t.cutoffs, c)
+	set(&t.undo, &t.cutoffs, cutoffItem{uid, c})
 	set(&t.undo, &t.cutoffExpiry, c)
 }
 
@@ -36,7 +39,7 @@ func (t *Txn) PruneCutoffs(clock time.Time) {
 			return
 		}
 		remove(&t.undo, &t.cutoffExpiry, c)
-		remove(&t.undo, &t.cutoffs, c)
+		remove(&t.undo, &t.cutoffs, cutoffItem{uid: c.UID})
 	}
 }
 
@@ -49,11 +52,11 @@ func later(a, b time.Time) time.Time {
 
 // Replay returns what is remembered of the user's idempotency key, unless that has expired.
 func (d *data) Replay(uid, key string) (Replay, bool) {
-	item, ok := d.replays.get(replayItem{uid: uid, key: key})
-	if !ok || expired(item.r, d.meta.Clock) {
+	r, ok := d.replays.get(&Replay{UID: uid, Key: key})
+	if !ok || expired(r, d.meta.Clock) {
 		return Replay{}, false
 	}
-	return *item.r, true
+	return *r, true
 }
 
 func expired(r *Replay, clock time.Time) bool { return !clock.Before(r.Time.Add(ReplayLife)) }
@@ -64,14 +67,9 @@ func (t *Txn) PutReplay(uid, key string, hash Hash, status int) {
 	uid = t.uidOf(uid)
 	seq := t.makeRoom(uid)
 	r := &Replay{UID: uid, Key: key, Hash: hash, Status: status, Index: t.index, Time: t.meta.Clock, Seq: seq}
-	t.addReplay(r)
-}
-
-func (t *Txn) addReplay(r *Replay) {
-	item := replayItem{uid: r.UID, key: r.Key, seq: r.Seq, index: r.Index, r: r}
-	set(&t.undo, &t.replays, item)
-	set(&t.undo, &t.replaySeq, item)
-	set(&t.undo, &t.replayAge, item)
+	set(&t.undo, &t.replays, r)
+	set(&t.undo, &t.replaySeq, r)
+	set(&t.undo, &t.replayAge, r)
 }
 
 // makeRoom drops what must go before the user may have one more record, and returns that one's sequence number.
@@ -81,27 +79,27 @@ func (t *Txn) makeRoom(uid string) uint64 {
 	if !ok {
 		return 1
 	}
-	seq := newest.seq + 1
+	seq := newest.Seq + 1
 	for {
 		oldest, ok := t.oldestReplay(uid)
-		if !ok || seq-oldest.seq < MaxReplays && !expired(oldest.r, t.meta.Clock) {
+		if !ok || seq-oldest.Seq < MaxReplays && !expired(oldest, t.meta.Clock) {
 			return seq
 		}
 		t.removeReplay(oldest)
 	}
 }
 
-func (t *Txn) newestReplay(uid string) (newest replayItem, ok bool) {
-	t.replaySeq.t.Descend(replayItem{uid: uid, seq: ^uint64(0)}, func(item replayItem) bool {
-		newest, ok = item, item.uid == uid
+func (t *Txn) newestReplay(uid string) (newest *Replay, ok bool) {
+	t.replaySeq.t.Descend(&Replay{UID: uid, Seq: math.MaxUint64}, func(r *Replay) bool {
+		newest, ok = r, r.UID == uid
 		return false
 	})
 	return newest, ok
 }
 
-func (t *Txn) oldestReplay(uid string) (oldest replayItem, ok bool) {
-	t.replaySeq.t.Ascend(replayItem{uid: uid}, func(item replayItem) bool {
-		oldest, ok = item, item.uid == uid
+func (t *Txn) oldestReplay(uid string) (oldest *Replay, ok bool) {
+	t.replaySeq.t.Ascend(&Replay{UID: uid}, func(r *Replay) bool {
+		oldest, ok = r, r.UID == uid
 		return false
 	})
 	return oldest, ok
@@ -110,7 +108,7 @@ func (t *Txn) oldestReplay(uid string) (oldest replayItem, ok bool) {
 func (t *Txn) pruneReplays(clock time.Time) {
 	for range pruneBatch {
 		oldest, ok := t.replayAge.t.Min()
-		if !ok || !expired(oldest.r, clock) {
+		if !ok || !expired(oldest, clock) {
 			return
 		}
 		t.removeReplay(oldest)
@@ -127,8 +125,8 @@ func (t *Txn) deleteReplays(uid string) {
 	}
 }
 
-func (t *Txn) removeReplay(item replayItem) {
-	remove(&t.undo, &t.replays, item)
-	remove(&t.undo, &t.replaySeq, item)
-	remove(&t.undo, &t.replayAge, item)
+func (t *Txn) removeReplay(r *Replay) {
+	remove(&t.undo, &t.replays, r)
+	remove(&t.undo, &t.replaySeq, r)
+	remove(&t.undo, &t.replayAge, r)
 }

@@ -79,14 +79,14 @@ func (l *Loader) add(r *record) error {
 	case r.ACL != nil:
 		return load(&d.acls, aclItem{r.ACL.RID, r.ACL})
 	case r.Member != nil:
-		return d.loadMembership(*r.Member)
+		return d.loadMembership(r.Member)
 	case r.Grant != nil:
-		return d.loadGrant(*r.Grant)
+		return d.loadGrant(r.Grant)
 	case r.Key != nil:
 		return d.loadKey(r.Key)
 	case r.Cutoff != nil:
-		d.cutoffExpiry.own().Set(*r.Cutoff)
-		return load(&d.cutoffs, *r.Cutoff)
+		d.cutoffExpiry.own().Set(r.Cutoff)
+		return load(&d.cutoffs, cutoffItem{r.Cutoff.UID, r.Cutoff})
 	}
 	return d.loadReplay(r.Replay)
 }
@@ -118,28 +118,28 @@ func load[T any](t *tree[T], item T) error {
 	return nil
 }
 
-func (d *data) loadMembership(m Membership) error {
+func (d *data) loadMembership(m *Membership) error {
 	g, hasGroup := d.Group(m.GID)
 	u, hasUser := d.User(m.UID)
 	if !hasGroup || !hasUser {
 		return errReference
 	}
-	m = Membership{GID: g.GID, UID: u.UID}
+	m.GID, m.UID = g.GID, u.UID
 	d.memberOf.own().Set(m)
 	return load(&d.members, m)
 }
 
-func (d *data) loadGrant(g Grant) error {
+func (d *data) loadGrant(g *Grant) error {
 	if g.Actions == 0 || !d.holds(g) {
 		return errReference
 	}
-	g = d.share(g)
+	g = d.share(*g)
 	d.grantsOf.own().Set(g)
 	return load(&d.grants, g)
 }
 
 // holds reports whether both ends of the grant exist.
-func (d *data) holds(g Grant) bool {
+func (d *data) holds(g *Grant) bool {
 	if _, ok := d.ACL(g.RID); !ok {
 		return false
 	}
@@ -166,16 +166,15 @@ func (d *data) loadKey(r *keyRecord) error {
 
 func (d *data) loadReplay(r *Replay) error {
 	r.UID = d.uidOf(r.UID)
-	item := replayItem{uid: r.UID, key: r.Key, seq: r.Seq, index: r.Index, r: r}
-	if last, ok := d.replaySeq.t.Max(); ok && last.uid == r.UID && last.seq+1 != r.Seq {
+	if last, ok := d.replaySeq.t.Max(); ok && last.UID == r.UID && last.Seq+1 != r.Seq {
 		return errOrder
 	}
-	_, sameKey := d.replays.own().Set(item)
-	_, sameIndex := d.replayAge.own().Set(item)
+	_, sameKey := d.replays.own().Set(r)
+	_, sameIndex := d.replayAge.own().Set(r)
 	if sameKey || sameIndex {
 		return errOrder
 	}
-	return load(&d.replaySeq, item)
+	return load(&d.replaySeq, r)
 }
 
 // lineDecoder decodes one JSON object per line, strictly, and keeps its buffers from line to line.

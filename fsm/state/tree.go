@@ -1,10 +1,6 @@
 package state
 
-import (
-	"iter"
-
-	"github.com/tidwall/btree"
-)
+import "github.com/tidwall/btree"
 
 // degree bounds the size of a tree's nodes (at most 2*degree-1 items). A commit copies one node per level of every tree
 // it touched, so a smaller degree makes writes cheaper, and reads a little dearer.
@@ -44,17 +40,6 @@ func (t *tree[T]) freeze() {
 func (t *tree[T]) get(key T) (T, bool) { return t.t.Get(key) }
 
 func (t *tree[T]) len() int { return t.t.Len() }
-
-// from yields the items at and after the pivot while they are inside the range that the caller is interested in.
-func (t *tree[T]) from(pivot T, inside func(T) bool) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		t.t.Ascend(pivot, func(item T) bool { return inside(item) && yield(item) })
-	}
-}
-
-func (t *tree[T]) all() iter.Seq[T] {
-	return func(yield func(T) bool) { t.t.Scan(yield) }
-}
 
 // undo is the journal of one entry: what to do, last first, to take back its changes.
 type undo struct{ steps []func() }

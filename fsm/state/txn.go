@@ -87,8 +87,7 @@ func (t *Txn) DeleteUser(uid string) {
 		t.DeleteMembership(gid, uid)
 	}
 	for _, g := range slices.Collect(t.GrantsOf(uid, false)) {
-		g.Actions = 0
-		t.PutGrant(g)
+		t.deleteGrant(g)
 	}
 	t.deleteReplays(uid)
 }
@@ -108,14 +107,14 @@ func (t *Txn) PutACL(a *iam.ACL) { set(&t.undo, &t.acls, aclItem{a.RID, a}) }
 
 // PutMembership puts the user into the group. Both must exist; their records lend their strings.
 func (t *Txn) PutMembership(gid, uid string) {
-	m := Membership{GID: t.gidOf(gid), UID: t.uidOf(uid)}
+	m := &Membership{GID: t.gidOf(gid), UID: t.uidOf(uid)}
 	set(&t.undo, &t.members, m)
 	set(&t.undo, &t.memberOf, m)
 }
 
 // DeleteMembership takes the user out of the group.
 func (t *Txn) DeleteMembership(gid, uid string) {
-	m := Membership{GID: gid, UID: uid}
+	m := &Membership{GID: gid, UID: uid}
 	remove(&t.undo, &t.members, m)
 	remove(&t.undo, &t.memberOf, m)
 }
@@ -123,17 +122,21 @@ func (t *Txn) DeleteMembership(gid, uid string) {
 // PutGrant sets what the principal may do on the resource; the empty set removes the grant.
 func (t *Txn) PutGrant(g Grant) {
 	if g.Actions == 0 {
-		remove(&t.undo, &t.grants, g)
-		remove(&t.undo, &t.grantsOf, g)
+		t.deleteGrant(&g)
 		return
 	}
-	g = t.share(g)
-	set(&t.undo, &t.grants, g)
-	set(&t.undo, &t.grantsOf, g)
+	shared := t.share(g)
+	set(&t.undo, &t.grants, shared)
+	set(&t.undo, &t.grantsOf, shared)
+}
+
+func (t *Txn) deleteGrant(g *Grant) {
+	remove(&t.undo, &t.grants, g)
+	remove(&t.undo, &t.grantsOf, g)
 }
 
 // share lets a grant use the strings of the records it refers to: a million grants then cost no million strings.
-func (d *data) share(g Grant) Grant {
+func (d *data) share(g Grant) *Grant {
 	if a, ok := d.ACL(g.RID); ok {
 		g.RID = a.RID
 	}
@@ -142,7 +145,7 @@ func (d *data) share(g Grant) Grant {
 	} else {
 		g.Principal = d.uidOf(g.Principal)
 	}
-	return g
+	return &g
 }
 
 func (d *data) uidOf(uid string) string {
