@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"gatehouse/fsm/iam"
@@ -53,6 +54,14 @@ func GenerateSigningKey(keys Sealer, now time.Time) (*iam.SigningKey, error) {
 func KID(pub *rsa.PublicKey) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d%dRSA", pub.E, pub.N))
 	return hex.EncodeToString(sum[:])
+}
+
+// Owns tells whether pub is one of the cluster's own signing keys. No service account may be given one (see
+// [VerifyServiceLogin]).
+func Owns(src Source, pub *rsa.PublicKey) bool { return holdsKey(src, KID(pub)) }
+
+func holdsKey(src Source, kid string) bool {
+	return slices.ContainsFunc(src.SigningKeys(), func(key *iam.SigningKey) bool { return key.KID == kid })
 }
 
 // JWK is one published key (RFC 7517; n and e as in RFC 7518, 6.3.1).

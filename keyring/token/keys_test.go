@@ -30,6 +30,14 @@ func TestKIDFollowsTheContract(t *testing.T) {
 	}
 }
 
+func TestOwnsKnowsTheClustersKeys(t *testing.T) {
+	for pub, want := range map[*rsa.PublicKey]bool{&home().private.PublicKey: true, &abroad().private.PublicKey: false} {
+		if got := Owns(home().source(), pub); got != want {
+			t.Errorf("Owns(%s) = %v, want %v", KID(pub), got, want)
+		}
+	}
+}
+
 func TestAGeneratedKeyIsPreparedAndOpens(t *testing.T) {
 	c := home()
 	key, err := GenerateSigningKey(c.ring, now)

@@ -2,11 +2,8 @@ package token
 
 import (
 	"crypto/sha256"
-	"slices"
 	"strings"
 	"time"
-
-	"gatehouse/fsm/iam"
 )
 
 // maxLoginLifetime is how long a service login token should live (contract 2.3); longer ones are tolerated by default.
@@ -126,12 +123,7 @@ func (l login) check(uid string, now time.Time, opts LoginOptions) (LoginClaims,
 	return claims, nil
 }
 
-func (o LoginOptions) ownKey(kid string) bool {
-	if o.Keys == nil {
-		return false
-	}
-	return slices.ContainsFunc(o.Keys.SigningKeys(), func(key *iam.SigningKey) bool { return key.KID == kid })
-}
+func (o LoginOptions) ownKey(kid string) bool { return o.Keys != nil && holdsKey(o.Keys, kid) }
 
 // checkSpelling refuses a claim that only looks like one of ours, such as EXP: its author meant a limit that would not
 // hold.
