@@ -22,6 +22,9 @@ func acceptsJSON(values []string) bool {
 			if !ok {
 				return false
 			}
+			if specificity == 0 {
+				continue
+			}
 			if specificity > best || specificity == best && q > quality {
 				best, quality = specificity, q
 			}

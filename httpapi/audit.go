@@ -223,7 +223,7 @@ func (x *exchange) audit(resp *Response) {
 		return
 	}
 	refused := resp.fault == fault.Unauthenticated || resp.fault == fault.Forbidden || resp.fault == fault.CrossOrigin
-	if !refused && !(x.ran && x.audited()) {
+	if !refused && !(x.runs > 0 && x.audited()) {
 		return
 	}
 	x.req.Audit(Record{

@@ -28,7 +28,7 @@ type exchange struct {
 	target string // the request target as it was sent, for forwarding
 	close  bool   // the connection ends with this answer
 	wrote  bool   // the answer has begun
-	ran    bool   // the handler ran on this master
+	runs   int    // how often the handler ran on this master
 	known  bool   // the caller was authenticated on this master
 }
 

@@ -71,7 +71,7 @@ func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 			return nil, err
 		}
 	}
-	x.ran = true
+	x.runs++
 	resp, err := x.row.Handle(ctx, r)
 	if err == nil && resp == nil {
 		resp = &Response{Status: http.StatusNoContent}

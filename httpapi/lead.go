@@ -21,6 +21,9 @@ const (
 	peerPatience = 50 * time.Millisecond
 )
 
+// maxRuns is how often a handler runs for one request on a master that says it leads: once more when the term has changed.
+const maxRuns = 2
+
 // lead runs the request on the leader, here or on another master. While nothing has happened it looks for the leader again,
 // up to LeaderWait; a client that leaves cancels nothing.
 func (x *exchange) lead() (*Response, error) {
@@ -32,20 +35,18 @@ func (x *exchange) lead() (*Response, error) {
 	}
 	wait, done := context.WithTimeout(ctx, patience)
 	defer done()
-	runs := 0
+	before, again := x.runs, false
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		leader, self, err := x.s.opts.Cluster.WaitLeader(wait)
 		if err != nil {
 			return nil, noLeader("none was elected in time")
 		}
-		if self {
-			runs++
-		}
-		resp, err := x.attempt(ctx, leader, self, runs > 1)
+		resp, err := x.attempt(ctx, leader, self, again)
 		if !harmless(err) {
 			return resp, err
 		}
-		if runs >= 2 || x.peer || !sleep(wait, pause/2+rand.N(pause)) {
+		again = again || self
+		if x.runs-before >= maxRuns || x.peer || !sleep(wait, pause/2+rand.N(pause)) {
 			return nil, givenUp(err)
 		}
 	}

@@ -75,7 +75,7 @@ func New(o Options) (*Server, error) {
 	o.setDefaults()
 	// No origin is trusted beside the request's own: the user interface comes from the same one.
 	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection()}
-	s.fresh.origin = time.Now()
+	s.fresh.origin = time.Now().Add(-noteEvery) // so that no confirmation is at 0, which means never
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}

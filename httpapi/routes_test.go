@@ -1,0 +1,121 @@
+package httpapi_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/fsm/state"
+	"gatehouse/httpapi"
+	"gatehouse/httpapi/iamapi"
+)
+
+// nobody is a cluster, a machine, a verifier and a status that nobody asks.
+type nobody struct{}
+
+func (nobody) ID() string                                              { return "m0" }
+func (nobody) ReadIndex(context.Context) (httpapi.Read, error)         { return httpapi.Read{}, nil }
+func (nobody) WaitLeader(context.Context) (string, bool, error)        { return "", false, nil }
+func (nobody) RoundTrip(string, *http.Request) (*http.Response, error) { return nil, nil }
+func (nobody) State() *state.State                                     { return state.New() }
+func (nobody) AppliedIndex() uint64                                    { return 0 }
+func (nobody) WaitIndex(context.Context, uint64) error                 { return nil }
+func (nobody) Health() httpapi.Health                                  { return httpapi.Health{} }
+func (nobody) Masters(context.Context) []httpapi.Master                { return nil }
+func (nobody) Verify(*state.State, string, time.Time) (httpapi.Identity, error) {
+	return httpapi.Identity{}, nil
+}
+
+// table is the table of routes of the whole product.
+func table(t *testing.T) []httpapi.Route {
+	t.Helper()
+	s, err := httpapi.New(httpapi.Options{
+		Routes: iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), Cluster: nobody{}, Machine: nobody{}, Verifier: nobody{},
+		Status: nobody{}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Routes()
+}
+
+// undecided lists the rows whose method says that they change something, and which another master than the leader answers.
+var undecided = map[string]string{
+	"iam.auth.login": "verifies and signs on the master that was asked; escalates when it must write",
+}
+
+func TestEveryChangeGoesToTheLeader(t *testing.T) {
+	left := make(map[string]bool)
+	for id := range undecided {
+		left[id] = true
+	}
+	for _, r := range table(t) {
+		changes := r.Method != http.MethodGet
+		switch _, excepted := undecided[r.ID]; {
+		case excepted:
+			delete(left, r.ID)
+			if r.Mode == httpapi.Leader || !r.NoIdempotency {
+				t.Errorf("%s: an exception that is none, or with an Idempotency-Key that is never kept", r.ID)
+			}
+		case changes && r.Mode != httpapi.Leader:
+			t.Errorf("%s changes something, but does not go to the leader", r.ID)
+		case !changes && r.Mode == httpapi.Leader:
+			t.Errorf("%s reads, but goes to the leader", r.ID)
+		}
+	}
+	for id := range left {
+		t.Errorf("there is no row %s", id)
+	}
+}
+
+// open lists the rows that need no caller.
+var open = map[string]bool{
+	"iam.auth.login": true, "iam.auth.start": true, "iam.auth.logout": true, "iam.auth.jwks": true, "iam.auth.providers": true,
+	"iam.auth.oidc.providers": true, "iam.auth.saml.providers": true, "iam.uiconfig": true, "iam.openapi": true,
+	"ops.health": true, "ops.health.leader": true, "ops.health.strict": true, "ops.masters": true, "ops.metrics": true, "ops.openapi": true,
+}
+
+func TestEveryRowHasAnAccessRuleAndALimit(t *testing.T) {
+	for _, r := range table(t) {
+		if (r.Access == httpapi.Public) != open[r.ID] {
+			t.Errorf("%s: access %d, and listed as open: %v", r.ID, r.Access, open[r.ID])
+		}
+		if r.BodyLimit <= 0 || r.BodyLimit > 1<<20 {
+			t.Errorf("%s: body limit %d", r.ID, r.BodyLimit)
+		}
+		ours := strings.HasPrefix(r.Path, "/gatehouse/v1/")
+		if ours && r.Method != http.MethodGet && r.Access != httpapi.Superuser && r.Access != httpapi.Internal {
+			t.Errorf("%s changes something under /gatehouse/v1 without a superuser", r.ID)
+		}
+		if r.Mode == httpapi.Stale && r.Access == httpapi.Public {
+			t.Errorf("%s is stale for everybody", r.ID)
+		}
+		if r.NeedBody && r.Schema == nil && r.ID != "iam.auth.login" {
+			t.Errorf("%s needs a body but has no schema", r.ID)
+		}
+	}
+}
+
+func TestEveryRowOfOursIsDescribed(t *testing.T) {
+	text := string(httpapi.OpenAPI())
+	for _, r := range table(t) {
+		if !strings.HasPrefix(r.Path, "/gatehouse/v1/") || r.Access == httpapi.Internal {
+			continue
+		}
+		var parts []string
+		for part := range strings.SplitSeq(r.Path, "/") {
+			if name, ok := strings.CutPrefix(part, ":"); ok {
+				part = "{" + name + "}"
+			}
+			parts = append(parts, part)
+		}
+		_, item, found := strings.Cut(text, "\n  "+strings.Join(parts, "/")+":\n")
+		item, _, _ = strings.Cut(item, "\n  /")
+		if !found || !strings.Contains("\n"+item, "\n    "+strings.ToLower(r.Method)+":\n") {
+			t.Errorf("openapi.yaml lacks %s %s", r.Method, r.Path)
+		}
+	}
+}
