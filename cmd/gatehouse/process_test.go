@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -206,14 +205,4 @@ func healthy(t *testing.T, api string) func() error {
 		}
 		return nil
 	}
-}
-
-// newKeyFile makes a cluster key.
-func newKeyFile(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "cluster.key")
-	if _, err := makeKeyFile(path); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

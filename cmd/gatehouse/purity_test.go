@@ -35,6 +35,7 @@ func TestReplicatedStateImportsNothingThatDiffersBetweenMasters(t *testing.T) {
 // clocks are the names of package time that look at a clock or wait for one.
 var clocks = []string{"Now", "Since", "Until", "After", "AfterFunc", "Sleep", "Tick", "NewTimer", "NewTicker"}
 
+// What differs between masters must not be named below fsm (hostile C13).
 func TestReplicatedStateReadsNoClockAndStartsNothing(t *testing.T) {
 	for pkg, files := range moduleImports(t) {
 		if !strings.HasPrefix(pkg, "fsm/") {
