@@ -20,6 +20,9 @@ import (
 type clusterSeam struct{ *cluster.Node }
 
 func (c clusterSeam) ReadIndex(ctx context.Context) (httpapi.Read, error) {
+	if plantStaleRead {
+		return c.staleRead(ctx)
+	}
 	r, err := c.Node.ReadIndex(ctx)
 	return httpapi.Read{Index: r.Index, Term: r.Term, Leader: r.Leader, Time: r.Time}, err
 }
@@ -38,6 +41,9 @@ type submitSeam struct {
 }
 
 func (s submitSeam) Submit(ctx context.Context, h command.Header, c command.Command) (command.Outcome, error) {
+	if plantLostWrite && loses(c) {
+		return command.Outcome{Index: s.machine.AppliedIndex() + 1}, nil
+	}
 	return s.machine.Submit(ctx, s.node, h, c)
 }
 

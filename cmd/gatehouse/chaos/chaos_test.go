@@ -47,7 +47,7 @@ func keep(t *testing.T, v Verdict) string {
 		return err.Error()
 	}
 	defer file.Close()
-	if err := v.history.write(file, ""); err != nil {
+	if err := v.WriteHistory(file); err != nil {
 		return err.Error()
 	}
 	return file.Name()
@@ -61,7 +61,7 @@ func TestPlantedErrorsAreCaught(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := Run(t.Context(), Config{Binary: binary, Dir: t.TempDir(), Time: 8 * time.Second, Seed: *seed, Calm: true, Log: t.Logf})
+			v, err := Run(t.Context(), Config{Binary: binary, Dir: t.TempDir(), Time: 6 * time.Second, Seed: *seed, Calm: true, Log: t.Logf})
 			if err != nil {
 				t.Fatal(err)
 			}

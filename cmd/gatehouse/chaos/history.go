@@ -118,15 +118,12 @@ func (h *history) count() (all, acked, unknown int) {
 	return len(h.events), acked, unknown
 }
 
-// write writes one JSON line an event; uid limits it to one user unless it is "".
-func (h *history) write(w io.Writer, uid string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// WriteHistory writes what the clients saw, one JSON line an operation.
+func (v *Verdict) WriteHistory(w io.Writer) error {
+	v.history.mu.Lock()
+	defer v.history.mu.Unlock()
 	encoder := json.NewEncoder(w)
-	for _, e := range h.events {
-		if uid != "" && e.UID != uid {
-			continue
-		}
+	for _, e := range v.history.events {
 		if err := encoder.Encode(e); err != nil {
 			return fmt.Errorf("write the history: %w", err)
 		}

@@ -54,7 +54,7 @@ func (s *slot) uid() string { return fmt.Sprintf("user-%d-%d", s.number, s.gener
 func (s *slot) choose(r *rand.Rand) operation {
 	percent := r.IntN(100)
 	switch {
-	case !s.exists && percent < 60:
+	case !s.exists && percent < 25:
 		return opCreate
 	case percent < 65:
 		return opGet
