@@ -7,6 +7,8 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # How long "make chaos" torments the cluster, and each fuzz target runs.
 CHAOS_TIME ?= 60s
 FUZZ_TIME  ?= 30s
+# What "make load" runs: a comparison by default, any scenario otherwise.
+LOAD_ARGS  ?= -compare
 # Packages tested at once: a laptop's two cores must also carry three masters.
 PARALLEL   ?= 2
 
@@ -45,8 +47,8 @@ fuzz: ## every fuzz target for FUZZ_TIME each
 bench: ## benchmarks, each of which guards a promise
 	$(GO) test -run '^$$' -bench . -benchmem -p 1 ./...
 
-load: build ## load a cluster of three on loopback (LOAD_ARGS="…")
-	$(GO) run ./scripts/load $(LOAD_ARGS)
+load: build ## measure three masters beside etcd and bare crypto (LOAD_ARGS="-help")
+	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) run ./scripts/load $(LOAD_ARGS)
 
 e2e: deps build ## black-box tests against real processes and a real HAProxy
 	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/e2e/...
