@@ -72,6 +72,8 @@ type Config struct {
 	// Fatal is called when the stores can no longer be trusted or hang, and Run may not be able to return. The
 	// process should exit. nil: only Run's error tells.
 	Fatal func(error)
+
+	neverPromote bool // for tests
 }
 
 // withDefaults fills in what may be left out and reports what may not.

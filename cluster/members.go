@@ -20,7 +20,7 @@ const (
 
 // tendMembers is the leader's duty to give a vote to members that have caught up. Nobody is removed automatically.
 func (n *Node) tendMembers(ctx context.Context, _ uint64) error {
-	for sleep(ctx, tendInterval) {
+	for sleep(ctx, tendInterval) && !n.cfg.neverPromote {
 		for _, s := range n.configuration() {
 			if s.Suffrage != raft.Voter && n.caughtUp(string(s.ID), time.Now()) {
 				n.promote(ctx, string(s.ID))
