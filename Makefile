@@ -1,7 +1,7 @@
 # Gatehouse. "make help" lists the targets.
 
 GO      ?= go
-COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)$(shell git diff --quiet HEAD 2>/dev/null || echo -dirty)
+COMMIT  := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 LDFLAGS := -X main.commit=$(COMMIT)
 
 # How long "make chaos" torments the cluster, and each fuzz target runs.
