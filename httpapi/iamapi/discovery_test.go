@@ -7,10 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 )
 
-func (m *master) look(path string) answer { return m.do(call{method: "GET", path: "/acs/api/v1" + path}) }
+func (m *master) look(path string) answer {
+	return m.do(call{method: "GET", path: "/acs/api/v1" + path})
+}
 
 func TestProvidersFollowTheEdition(t *testing.T) {
 	for edition, want := range map[httpapi.Edition][]string{
@@ -132,5 +136,25 @@ func TestInfoCookieIsASCIIAndShort(t *testing.T) {
 	}
 	if text := decodeInfo(t, long); !strings.HasSuffix(text, `\ude00", "is_remote": true}`) {
 		t.Errorf("cut info cookie ends with %q", text[len(text)-40:])
+	}
+}
+
+func TestFirstUserIsTrueUntilThereIsARegularOne(t *testing.T) {
+	a := newAPI(Options{})
+	empty := state.New()
+	txn := empty.Begin()
+	txn.PutUser(&iam.User{UID: "robot", PublicKey: "key", ProviderType: iam.Internal})
+	service := txn.Commit(1)
+	txn = service.Begin()
+	txn.PutUser(&iam.User{UID: "alice", PasswordHash: "hash", ProviderType: iam.Internal})
+	for want, s := range map[string]*state.State{"true, no user": empty, "true, a service account": service, "false, a user": txn.Commit(2)} {
+		got, err := a.uiConfig(t.Context(), &httpapi.Request{State: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := got.Body.(map[string]any)["clusterConfiguration"].(clusterConfiguration).FirstUser
+		if first != strings.HasPrefix(want, "true") {
+			t.Errorf("firstUser is %v, want %s", first, want)
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (a *api) login(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	if err != nil {
 		return nil, err
 	}
-	a.Logger.InfoContext(ctx, fmt.Sprintf("Trigger login procedure for uid `%s`", at.shown()), slog.String("request_id", r.ID))
+	a.Logger.InfoContext(ctx, fmt.Sprintf("Trigger login procedure for uid `%s`", at.shown()), slog.String("request", r.ID))
 	if wait := a.throttle.admit(at.uid, r.Client, a.Now()); wait > 0 {
 		r.CountLogin(at.kind(), "throttled")
 		at.audit(r, false, "too many failed attempts")
@@ -77,7 +77,7 @@ func (a *api) recordSuccess(ctx context.Context, r *httpapi.Request, at *attempt
 	result, reason := "ok", "valid "+at.credential()+" provided"
 	if s.longLived {
 		result = "ok_long_lived"
-		a.Logger.WarnContext(ctx, "service login token lives longer than 10 minutes", slog.String("uid", s.user.UID), slog.String("request_id", r.ID))
+		a.Logger.WarnContext(ctx, "service login token lives longer than 10 minutes", slog.String("uid", s.user.UID), slog.String("request", r.ID))
 	}
 	if r.Stale {
 		reason += ", by stale data"

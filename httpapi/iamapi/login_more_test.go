@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi"
 )
 
 // lifetime reads iat and exp of a token without verifying it.
@@ -345,5 +346,28 @@ func TestLoginStandsWhenTheLeaderCannotRepeatIt(t *testing.T) {
 	}
 	if u, _ := h.leader().State().User("carol"); u.PasswordHash != "$old$hello" {
 		t.Errorf("the hash is %q, want the old one", u.PasswordHash)
+	}
+}
+
+// Without a quorum a login may be decided from a state of some age, if the operator allows it. Its token is short-lived, and carries the
+// time of that state, so that a later revocation refuses it.
+func TestStaleLoginsGetShortTokens(t *testing.T) {
+	h := newHouse(t, 1)
+	h.put(people()...)
+	m := h.leader()
+	h.clock.advance(3 * time.Minute)
+	text := "wonderland"
+	r := &httpapi.Request{State: m.State(), Time: noon, Stale: true, Arrived: h.clock.Now()}
+	at := &attempt{uid: "alice", password: &text}
+	v, err := m.api.verify(t.Context(), r.State, r.Time, at)
+	if err != nil || v.reason != "" {
+		t.Fatalf("verify: %v %q", err, v.reason)
+	}
+	s, err := m.api.stamp(t.Context(), r, at, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := h.clock.Now().Truncate(time.Second).Add(staleTokenLife); !s.issuedAt.Equal(noon) || !s.expires.Equal(want) {
+		t.Errorf("token from %v to %v, want from %v to %v", s.issuedAt, s.expires, noon, want)
 	}
 }

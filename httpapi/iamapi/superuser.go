@@ -28,40 +28,31 @@ type resetSteps struct {
 }
 
 // resetSuperuser gives a user a password and makes it a superuser, creating whatever is missing. It is reachable on the admin socket
-// only, where being able to open the file is the credential.
+// only, where being able to open the file is the credential. The steps are logged as well.
 func (a *api) resetSuperuser(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	var in reset
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
-	steps, index, err := a.ResetSuperuser(ctx, r, in.UID, in.Password)
+	if err := iam.ValidateUID(in.UID); err != nil {
+		return nil, err
+	}
+	if err := iam.ValidatePassword(in.Password); err != nil {
+		return nil, err
+	}
+	hash, err := a.hash(ctx, in.Password)
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.Response{Status: http.StatusOK, Body: resetSteps{steps}, Index: index}, nil
-}
-
-// ResetSuperuser checks, hashes and submits, and returns and logs the steps.
-func (a *api) ResetSuperuser(ctx context.Context, r *httpapi.Request, uid, password string) (steps []string, index uint64, err error) {
-	if err := iam.ValidateUID(uid); err != nil {
-		return nil, 0, err
-	}
-	if err := iam.ValidatePassword(password); err != nil {
-		return nil, 0, err
-	}
-	hash, err := a.hash(ctx, password)
+	outcome, err := a.Submitter.Submit(ctx, a.header(r, http.StatusOK), command.ResetSuperuser{UID: in.UID, PasswordHash: hash})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	outcome, err := a.Submitter.Submit(ctx, a.header(r, http.StatusOK), command.ResetSuperuser{UID: uid, PasswordHash: hash})
-	if err != nil {
-		return nil, 0, err
-	}
-	steps = stepLines(uid, outcome.Steps)
+	steps := stepLines(in.UID, outcome.Steps)
 	for _, line := range steps {
-		a.Logger.InfoContext(ctx, line, slog.String("request_id", r.ID))
+		a.Logger.InfoContext(ctx, line, slog.String("request", r.ID))
 	}
-	return steps, outcome.Index, nil
+	return &httpapi.Response{Body: resetSteps{steps}, Index: outcome.Index}, nil
 }
 
 func stepLines(uid string, s *command.Steps) []string {

@@ -148,6 +148,16 @@ func TestThrottleSeesOneHostBehindManyIPv6Addresses(t *testing.T) {
 	}
 }
 
+func TestThrottleCountsClientsWithoutAddressTogether(t *testing.T) {
+	th := newThrottle()
+	for range pairFree {
+		guess(th, "alice", netip.Addr{}, noon)
+	}
+	if th.admit("alice", netip.Addr{}, noon) == 0 || th.admit("alice", office, noon) != 0 {
+		t.Error("failures without an address are not counted, or counted against an address")
+	}
+}
+
 func TestThrottleMemoryIsBounded(t *testing.T) {
 	th := newThrottle()
 	for i := range maxPairs + 5000 {
