@@ -197,7 +197,7 @@ func (c *config) readServiceKey() error {
 		key = string(data)
 	}
 	c.SuperuserServicePublicKey = key
-	_, err := token.ParsePublicKey(key)
+	_, err := token.ParsePublicKeyMin(key, c.MinServiceKeyBits)
 	return err
 }
 
@@ -208,6 +208,9 @@ func (c *config) checkBehaviour(wrong *problems) {
 	choice("log-format", c.LogFormat, wrong, "json", "text")
 	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {
 		wrong.add(fmt.Sprintf("--auth-token-lifetime: %v: want 1m to 720h", c.AuthTokenLifetime))
+	}
+	if c.MinServiceKeyBits < 1024 || c.MinServiceKeyBits > 8192 {
+		wrong.add(fmt.Sprintf("--min-service-key-bits: %d: want 1024 to 8192", c.MinServiceKeyBits))
 	}
 	if c.AuditLog == "" {
 		wrong.add("--audit-log: want a path, or - for standard error")

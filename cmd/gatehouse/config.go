@@ -43,6 +43,8 @@ type config struct {
 	AuthTokenLifetime time.Duration
 	CookieSecure      bool
 	AcceptBearer      bool
+	RefuseLongLived   bool
+	MinServiceKeyBits int
 	UIConfigFile      string
 
 	RaftMultiplier float64

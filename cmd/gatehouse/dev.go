@@ -47,6 +47,7 @@ func (p *program) devCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runDev(cmd, o) },
 	}
+	cmd.Flags().SortFlags = false
 	cmd.Flags().IntVar(&o.masters, "masters", 3, "how many masters, 1 to 9")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", "dev-data", "where their data, logs, the cluster key and dev.json are")
 	cmd.Flags().IntVar(&o.apiPort, "api-port", 8101, "API port of the first master")
@@ -58,6 +59,7 @@ func passedOnFlags() *pflag.FlagSet {
 	all := pflag.NewFlagSet("agent", pflag.ContinueOnError)
 	addSettings(all)
 	some := pflag.NewFlagSet("agent", pflag.ContinueOnError)
+	all.SortFlags = false
 	all.VisitAll(func(f *pflag.Flag) {
 		if !slices.Contains(devOwns, f.Name) {
 			some.AddFlag(f)

@@ -119,6 +119,9 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies:       iamapi.CookieOptions{Secure: m.cfg.CookieSecure},
 		UIConfigFile:  m.cfg.UIConfigFile,
+
+		RefuseLongLived:   m.cfg.RefuseLongLived,
+		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
 	return httpapi.New(httpapi.Options{
 		Routes:         routes,

@@ -48,6 +48,8 @@ var settings = []setting{
 	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
 	{"cookie-secure", "bool", "false", "mark the login cookie Secure; needs TLS in front", boolean(func(c *config) *bool { return &c.CookieSecure })},
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
+	{"refuse-long-lived-logins", "bool", "false", "refuse service login tokens without exp or with one over 10 minutes away", boolean(func(c *config) *bool { return &c.RefuseLongLived })},
+	{"min-service-key-bits", "n", "2048", "the least size of a service account's RSA key, 1024 to 8192", integer(func(c *config) *int { return &c.MinServiceKeyBits })},
 	{"ui-config-file", "file", "", "JSON object that /acs/api/v1/uiconfig extends", text(func(c *config) *string { return &c.UIConfigFile })},
 
 	{"raft-multiplier", "factor", "1", "stretches every timeout between masters, 1 to 10, for slow networks", decimal(func(c *config) *float64 { return &c.RaftMultiplier })},
