@@ -52,14 +52,15 @@ func (x *exchange) admit() error {
 }
 
 // identify authenticates before the body is read or the request is forwarded, from the state this master has. A key or user
-// that it does not know costs one read index, then is refused: nothing unauthenticated is forwarded.
+// that it does not know costs one read index, then is refused: nothing unauthenticated is forwarded. So does every refusal of
+// a master that has not heard the leader's clock yet.
 func (x *exchange) identify(ctx context.Context) error {
 	if x.known || x.row.Access == Public || x.row.Access == Internal {
 		return nil
 	}
 	b := x.s.local()
 	caller, err := x.s.authenticate(b, x.cred)
-	if err == errBehind {
+	if _, heard := x.s.fresh.age(); err == errBehind || err != nil && !heard {
 		if b, err = x.s.confirm(ctx); err != nil {
 			return err
 		}

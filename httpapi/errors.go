@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/fsm/fault"
@@ -156,15 +155,6 @@ func retrySeconds(wait time.Duration) string {
 		wait = retryAfter
 	}
 	return strconv.Itoa(int(math.Ceil(wait.Seconds())))
-}
-
-// compactJSON renders v on one line, with neither HTML escaping nor a newline at the end.
-func compactJSON(v any) string {
-	var b strings.Builder
-	if err := encodeJSON(&b, v, ""); err != nil {
-		return "{}" // errorBody and Record hold strings only, which always encode
-	}
-	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // gone reports whether err is only the client having left: nobody reads the answer, and nothing is logged.

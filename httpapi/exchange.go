@@ -64,12 +64,12 @@ func requestTarget(r *http.Request) string {
 // serve answers the request. A panic below it is this client's 500 and nobody else's.
 func (x *exchange) serve(rt *router) {
 	x.s.metrics.inFlight.Inc()
+	defer x.s.metrics.inFlight.Dec()
 	status := http.StatusInternalServerError
 	defer func() {
 		if p := recover(); p != nil {
 			x.panicked(p)
 		}
-		x.s.metrics.inFlight.Dec()
 		x.s.metrics.observe(x.row, x.r.Method, status, time.Since(x.req.Arrived))
 	}()
 	resp, err := x.route(rt)

@@ -146,7 +146,7 @@ func (x *exchange) forwarded(ctx context.Context, leader string) *http.Request {
 			h[name] = values
 		}
 	}
-	h.Set(forwardMethod, x.r.Method)
+	h.Set(forwardMethod, x.row.Method) // GET for HEAD, whose answer has no body that could be relayed
 	h.Set(forwardTarget, x.target)
 	h.Set(forwardHop, "1")
 	h.Set(forwardWaited, strconv.FormatInt(time.Since(x.req.Arrived).Microseconds(), 10))

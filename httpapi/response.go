@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/http"
 
 	"gatehouse/fsm/fault"
@@ -51,47 +48,3 @@ type EscalateError struct {
 
 // Error says what is wanted; it is never rendered.
 func (e *EscalateError) Error() string { return "the request must run on the leader" }
-
-// jsonContentType is the content type of every success (contract 0.2).
-const jsonContentType = "application/json; charset=utf-8"
-
-// encodeJSON writes v without HTML escaping and with a newline at the end.
-func encodeJSON(w io.Writer, v any, indent string) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", indent)
-	return e.Encode(v)
-}
-
-// prettyJSON renders a success: two spaces of indent, non-ASCII characters as they are, one newline at the end.
-func prettyJSON(b *bytes.Buffer, v any) error {
-	from := b.Len()
-	if err := encodeJSON(b, v, "  "); err != nil {
-		return err
-	}
-	if bytes.Contains(b.Bytes()[from:], []byte(`\u202`)) {
-		text := rawSeparators(b.Bytes()[from:])
-		b.Truncate(from)
-		b.Write(text)
-	}
-	return nil
-}
-
-// rawSeparators undoes the one escape of non-ASCII text that encoding/json insists on: U+2028 and U+2029.
-func rawSeparators(in []byte) []byte {
-	out := make([]byte, 0, len(in))
-	for i := 0; i < len(in); i++ {
-		rest := in[i:]
-		switch {
-		case bytes.HasPrefix(rest, []byte(`\u2028`)):
-			out, i = append(out, "\u2028"...), i+5
-		case bytes.HasPrefix(rest, []byte(`\u2029`)):
-			out, i = append(out, "\u2029"...), i+5
-		case in[i] == '\\' && i+1 < len(in):
-			out, i = append(out, in[i], in[i+1]), i+1
-		default:
-			out = append(out, in[i])
-		}
-	}
-	return out
-}

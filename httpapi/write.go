@@ -1,11 +1,9 @@
 package httpapi
 
 import (
-	"bytes"
 	"maps"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
 
 	"gatehouse/fsm/fault"
@@ -28,29 +26,19 @@ var (
 	valueClose   = []string{"close"}
 )
 
-// buffers holds encoded answers until they are written.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// maxPooled is the largest buffer that is kept.
-const maxPooled = 64 << 10
-
 // write sends the answer and returns its status.
 func (x *exchange) write(resp *Response) int {
 	if resp.Body == nil {
 		return x.send(resp, resp.Raw)
 	}
-	b := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if b.Cap() <= maxPooled {
-			b.Reset()
-			buffers.Put(b)
-		}
-	}()
-	if err := prettyJSON(b, resp.Body); err != nil {
+	r := renderers.Get().(*renderer)
+	defer r.release()
+	body, err := r.render(resp.Body)
+	if err != nil {
 		resp = x.failed(err)
-		return x.send(resp, resp.Raw)
+		body = resp.Raw
 	}
-	return x.send(resp, b.Bytes())
+	return x.send(resp, body)
 }
 
 func (x *exchange) send(resp *Response, body []byte) int {
@@ -77,7 +65,7 @@ func (x *exchange) send(resp *Response, body []byte) int {
 func (x *exchange) describe(h http.Header, resp *Response) {
 	h["X-Content-Type-Options"] = valueNoSniff
 	h[headerRequest] = []string{x.req.ID}
-	if x.close {
+	if x.close && !x.peer { // between masters it would end the connection of all requests
 		h["Connection"] = valueClose
 	}
 	if x.peer && resp.fault != "" {

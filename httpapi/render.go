@@ -1,0 +1,126 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync"
+)
+
+// jsonContentType is the content type of every success (contract 0.2).
+const jsonContentType = "application/json; charset=utf-8"
+
+// renderer turns values into the JSON of successes (contract 0.2): two spaces of indent, non-ASCII characters as they are, one
+// newline at the end. It is used again, with its buffers.
+type renderer struct {
+	compact bytes.Buffer
+	encoder *json.Encoder
+	pretty  []byte
+}
+
+var renderers = sync.Pool{New: func() any {
+	r := new(renderer)
+	r.encoder = json.NewEncoder(&r.compact)
+	r.encoder.SetEscapeHTML(false)
+	return r
+}}
+
+// maxKept is the largest buffer, in bytes, that is kept for another answer.
+const maxKept = 64 << 10
+
+// render returns the JSON of v, valid until release.
+func (r *renderer) render(v any) ([]byte, error) {
+	r.compact.Reset()
+	if err := r.encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	r.pretty = appendIndented(r.pretty[:0], r.compact.Bytes())
+	return r.pretty, nil
+}
+
+func (r *renderer) release() {
+	if cap(r.pretty) <= maxKept && r.compact.Cap() <= maxKept {
+		renderers.Put(r)
+	}
+}
+
+// appendIndented lays out compact JSON, which ends with a newline, as Python's json does with an indent of two. It is a
+// fraction of the work of json.Indent because its input is known to be what encoding/json wrote.
+func appendIndented(out, in []byte) []byte {
+	depth := 0
+	for i := 0; i < len(in); i++ {
+		switch c := in[i]; c {
+		case '"':
+			end := i + 1 + stringEnd(in[i+1:])
+			out = appendString(out, in[i:end])
+			i = end - 1
+		case '{', '[':
+			out = append(out, c)
+			if in[i+1] == c+2 { // empty; the closing bracket is two further in ASCII
+				out = append(out, c+2)
+				i++
+				continue
+			}
+			depth++
+			out = appendNewline(out, depth)
+		case '}', ']':
+			depth--
+			out = append(appendNewline(out, depth), c)
+		case ',':
+			out = appendNewline(append(out, c), depth)
+		case ':':
+			out = append(out, ':', ' ')
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func appendNewline(out []byte, depth int) []byte {
+	out = append(out, '\n')
+	for range depth {
+		out = append(out, ' ', ' ')
+	}
+	return out
+}
+
+// stringEnd returns the length of a string up to and with its closing quote.
+func stringEnd(in []byte) int {
+	for i := 0; ; i++ {
+		switch in[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+}
+
+// appendString copies a string, undoing the one escape of non-ASCII text that encoding/json insists on: U+2028 and U+2029.
+func appendString(out, in []byte) []byte {
+	for {
+		at := bytes.IndexByte(in, '\\')
+		if at < 0 {
+			return append(out, in...)
+		}
+		out = append(out, in[:at]...)
+		switch in = in[at:]; {
+		case bytes.HasPrefix(in, []byte(`\u2028`)):
+			out, in = append(out, "\u2028"...), in[6:]
+		case bytes.HasPrefix(in, []byte(`\u2029`)):
+			out, in = append(out, "\u2029"...), in[6:]
+		default:
+			out, in = append(out, in[:2]...), in[2:]
+		}
+	}
+}
+
+// compactJSON renders v on one line, with neither HTML escaping nor a newline at the end. It is for errors.
+func compactJSON(v errorBody) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // strings always encode
+	return strings.TrimSuffix(b.String(), "\n")
+}
