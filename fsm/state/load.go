@@ -169,11 +169,10 @@ func (d *data) loadReplay(r *Replay) error {
 	if last, ok := d.replaySeq.t.Max(); ok && last.UID == r.UID && last.Seq+1 != r.Seq {
 		return errOrder
 	}
-	_, sameKey := d.replays.own().Set(r)
-	_, sameIndex := d.replayAge.own().Set(r)
-	if sameKey || sameIndex {
+	if _, repeated := d.replays.own().Set(r); repeated {
 		return errOrder
 	}
+	d.replayAge.own().Set(r)
 	return load(&d.replaySeq, r)
 }
 

@@ -126,7 +126,9 @@ func byReplaySeq(a, b *Replay) bool {
 	return cmp.Or(strings.Compare(a.UID, b.UID), cmp.Compare(a.Seq, b.Seq)) < 0
 }
 
-func byReplayIndex(a, b *Replay) bool { return a.Index < b.Index }
+func byReplayIndex(a, b *Replay) bool {
+	return a.Index < b.Index || a.Index == b.Index && byReplayKey(a, b)
+}
 
 // Index is the last log entry that the state contains.
 func (d *data) Index() uint64 { return d.index }

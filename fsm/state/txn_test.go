@@ -1,0 +1,133 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/fsm/iam"
+)
+
+// mutate makes a random change that touches many trees.
+func mutate(t *Txn, r *rand.Rand) {
+	uid, gid, rid := fmt.Sprint("u", r.IntN(200)), fmt.Sprint("g", r.IntN(20)), fmt.Sprint("r", r.IntN(20))
+	switch r.IntN(9) {
+	case 0, 1:
+		t.PutUser(regular(uid))
+	case 2:
+		t.PutUser(service(uid))
+	case 3:
+		t.DeleteUser(uid)
+	case 4:
+		t.PutGroup(&iam.Group{GID: gid})
+		t.PutUser(regular(uid))
+		t.PutMembership(gid, uid)
+	case 5:
+		t.PutACL(&iam.ACL{RID: rid})
+		t.PutUser(regular(uid))
+		t.PutGrant(Grant{RID: rid, Principal: uid, Actions: iam.Actions(1 + r.IntN(31))})
+	case 6:
+		t.PutCutoff(uid, epoch.Add(time.Duration(r.IntN(1000))), epoch.Add(time.Duration(r.IntN(2000))))
+	case 7:
+		t.PutSigningKey(&iam.SigningKey{KID: fmt.Sprint("k", r.IntN(4)), Status: iam.Prepared})
+		t.AdvanceClock(epoch.Add(time.Duration(r.IntN(2000))))
+	case 8:
+		if key := fmt.Sprint("key", r.IntN(1000)); !replayed(t, uid, key) {
+			t.PutReplay(uid, key, Hash{}, 204)
+		}
+	}
+}
+
+func replayed(t *Txn, uid, key string) bool {
+	_, ok := t.Replay(uid, key)
+	return ok
+}
+
+func TestRollbackTakesEverythingBack(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	s := sample()
+	for round := range 300 {
+		txn := s.Begin()
+		txn.Next(s.Index() + 1)
+		for range r.IntN(5) {
+			mutate(txn, r)
+		}
+		kept := txn.Commit(s.Index() + 1)
+
+		txn = kept.Begin()
+		txn.Next(kept.Index() + 1)
+		for range 1 + r.IntN(5) {
+			mutate(txn, r)
+		}
+		txn.Rollback()
+		after := txn.Commit(kept.Index())
+		if after.Digest() != kept.Digest() || after.Sizes() != kept.Sizes() {
+			t.Fatalf("round %d: the rollback left %+v of %+v", round, after.Sizes(), kept.Sizes())
+		}
+		if a, b := after.memberOf.len(), after.grantsOf.len(); a != after.members.len() || b != after.grants.len() {
+			t.Fatalf("round %d: one direction has %d and %d items, the other %d and %d", round, a, b, after.members.len(), after.grants.len())
+		}
+		s = kept
+	}
+}
+
+// Every State must stay what it was when it was published, whatever is begun, abandoned or committed on top of it.
+func TestPublishedStatesNeverChange(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	type version struct {
+		s      *State
+		digest [32]byte
+	}
+	versions := []version{{sample(), sample().Digest()}}
+	for range 200 {
+		base := versions[r.IntN(len(versions))].s // also an old one: histories may fork
+		abandoned, kept := base.Begin(), base.Begin()
+		for _, txn := range []*Txn{abandoned, kept, abandoned} {
+			txn.Next(base.Index() + 1)
+			for range 5 {
+				mutate(txn, r)
+			}
+		}
+		next := kept.Commit(base.Index() + 1)
+		versions = append(versions, version{next, next.Digest()})
+	}
+	for i, v := range versions {
+		if v.s.Digest() != v.digest {
+			t.Fatalf("version %d has changed", i)
+		}
+	}
+}
+
+// Scratch transactions run on every request's goroutine while the newest state is read and followed up. Run with -race:
+// beginning and changing a transaction must not write a word of what is published.
+func TestTransactionsMayBeginAtOnce(t *testing.T) {
+	s := sample()
+	before := s.Digest()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 0))
+			for range 100 {
+				txn := s.Begin()
+				txn.Next(s.Index() + 1)
+				mutate(txn, r)
+				if got := slices.Collect(s.GroupsOf("alice")); len(got) != 2 {
+					t.Errorf("alice is in %v", got)
+				}
+				s.TokenCutoff("bob")
+				if next := txn.Commit(s.Index() + 1); next.Index() != s.Index()+1 {
+					t.Errorf("index = %d", next.Index())
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	wg.Wait()
+	if s.Digest() != before {
+		t.Error("the published state has changed")
+	}
+}
