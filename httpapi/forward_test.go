@@ -125,7 +125,6 @@ func TestAKeyAndUserThatTheEdgeDoesNotKnowYetAreCaughtUp(t *testing.T) {
 }
 
 // hostileIdentity: the leader believes nothing of the other master about the caller.
-
 func hostileIdentity(t *testing.T, _ *bed) {
 	b := newBed(t, 2)
 	leader, edge := b.members[0], b.members[1]
@@ -147,7 +146,6 @@ func hostileIdentity(t *testing.T, _ *bed) {
 }
 
 // failing replaces the way to the leader. sent says whether the request left before the failure.
-
 func failing(m *testMaster, sent bool, times int) {
 	var mu sync.Mutex
 	trip := func(r *http.Request) (*http.Response, error) {

@@ -19,7 +19,6 @@ func hostileHopHeaders(t *testing.T, b *bed) {
 }
 
 // drain forgets the requests that handlers saw so far.
-
 func drain(m *testMaster) {
 	for len(m.seen) > 0 {
 		<-m.seen
