@@ -1,6 +1,16 @@
 package cluster
 
-import "github.com/hashicorp/raft"
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/hashicorp/raft"
+
+	"gatehouse/cluster/disk"
+)
 
 // Raft gives tests the library's node, to show what its own means would do.
 func (n *Node) Raft() *raft.Raft { return n.raft.Load() }
@@ -10,3 +20,60 @@ func (n *Node) EchoRounds() uint64 { return n.echo.counts().Rounds }
 
 // NeverPromote keeps members that joined without a vote.
 func NeverPromote(c *Config) { c.neverPromote = true }
+
+// The protocols of the peer port.
+const (
+	ProtoRaft = protoRaft
+	ProtoEcho = protoEcho
+	ProtoHTTP = protoHTTP
+)
+
+// PeerTLS is the client side of somebody who holds the key file and calls itself what it likes.
+func PeerTLS(keys Keys, server, clusterID, proto string) (*tls.Config, error) {
+	a, err := newAuthority(keys.Derive(caLabel, 32))
+	if err != nil {
+		return nil, err
+	}
+	cert, err := a.issue(peerName{server: server, cluster: clusterID})
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, NextProtos: []string{proto},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
+	}, nil
+}
+
+// NamelessTLS is PeerTLS with a certificate of the authority that names nobody.
+func NamelessTLS(keys Keys, proto string) (*tls.Config, error) {
+	c, err := PeerTLS(keys, "x", "", proto)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAuthority(keys.Derive(caLabel, 32))
+	if err != nil {
+		return nil, err
+	}
+	cert, err := c.GetClientCertificate(nil)
+	if err != nil {
+		return nil, err
+	}
+	t := *cert.Leaf
+	t.URIs = nil
+	cert.Certificate[0], err = x509.CreateCertificate(nil, &t, a.ca, cert.Leaf.PublicKey, a.signer)
+	cert.Leaf = nil
+	return c, err
+}
+
+// PlantIdentity writes the identity of one data directory into an empty one, as if its master had never had stores.
+func PlantIdentity(t testing.TB, from, to string) {
+	t.Helper()
+	id, err := disk.LoadIdentity(from)
+	if err == nil {
+		id.Initialised, id.ClusterID, id.Promise = false, "", nil
+		err = errors.Join(os.MkdirAll(to, 0o700), id.Save(to))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -195,6 +195,7 @@ func (n *Node) Run(ctx context.Context, peer http.Handler, duties ...Duty) error
 	}
 	stop()
 	err := w.Wait()
+	n.writeDown()
 	n.leaveGossip(aborted)
 	n.echo.close()
 	err = errors.Join(err, n.stopRaft())
@@ -275,6 +276,7 @@ func (n *Node) awaitReady(ctx context.Context) error {
 			if err := n.remember(func(i *disk.Identity) { i.Promise = nil }); err != nil {
 				return err
 			}
+			n.writeDown()
 			close(n.ready)
 			n.changed.notify()
 			return nil

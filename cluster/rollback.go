@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -22,18 +21,8 @@ func (n *Node) checkRollback(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, rollbackPatience)
 	defer cancel()
-	var wg sync.WaitGroup
-	answers := make(chan hello, maxMeetings)
-	for _, id := range n.acquaintances()[:min(len(n.acquaintances()), maxMeetings)] {
-		wg.Go(func() {
-			if h, err := n.sayHello(ctx, id); err == nil {
-				answers <- h
-			}
-		})
-	}
-	wg.Wait()
-	close(answers)
-	for h := range answers {
+	n.greetAll(ctx)
+	for _, h := range n.meetings.recent(2 * rollbackPatience) {
 		if err := n.compareMemory(own, h); err != nil {
 			return err
 		}

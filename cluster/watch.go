@@ -68,8 +68,12 @@ func (n *Node) snapshotBySize() {
 
 // writeDown saves what the next start needs: where the members are, and the level below which a binary must not start.
 func (n *Node) writeDown() {
+	servers := n.configuration()
+	if len(servers) == 0 {
+		return
+	}
 	peers := map[string]string{}
-	for _, s := range n.configuration() {
+	for _, s := range servers {
 		if addr := first(n.book.find(string(s.ID))); addr != "" && string(s.ID) != n.id {
 			peers[string(s.ID)] = addr
 		}
