@@ -45,8 +45,11 @@ func (c InitCluster) Apply(t *state.Txn, h Header) error {
 	if m.ClusterID != "" {
 		return fault.New(fault.Conflict, "The cluster is initialised already.")
 	}
-	if c.ClusterID == "" || c.Level < 1 || c.SigningKey.KID == "" {
-		return fault.New(fault.InvalidData, "A cluster needs an id, a level and a signing key.")
+	if c.ClusterID == "" || c.Level < 1 {
+		return fault.New(fault.InvalidData, "A cluster needs an id and a level.")
+	}
+	if err := complete(&c.SigningKey); err != nil {
+		return err
 	}
 	m.ClusterID, m.Level, m.PrimaryKeyID, m.CreatedAt = c.ClusterID, c.Level, c.PrimaryKeyID, h.Time
 	t.SetMeta(m)

@@ -19,8 +19,8 @@ func (PrepareKey) Kind() Kind { return KindPrepareKey }
 // Apply refuses a key that the cluster has already.
 func (c PrepareKey) Apply(t *state.Txn, h Header) error {
 	key := c.SigningKey
-	if key.KID == "" || len(key.PublicKey) == 0 || len(key.Sealed) == 0 {
-		return fault.New(fault.InvalidData, "A signing key needs an id and both its halves.")
+	if err := complete(&key); err != nil {
+		return err
 	}
 	if _, exists := t.SigningKey(key.KID); exists {
 		return fault.New(fault.Conflict, "The cluster has the signing key %s already.", key.KID)
@@ -93,4 +93,12 @@ func signingKey(t *state.Txn, kid string) (*iam.SigningKey, error) {
 		return nil, fault.New(fault.UnknownKey, "Signing key with id `%s` not known.", kid)
 	}
 	return k, nil
+}
+
+// complete refuses a key that could not sign or not be published.
+func complete(k *iam.SigningKey) error {
+	if k.KID == "" || len(k.PublicKey) == 0 || len(k.Sealed) == 0 {
+		return fault.New(fault.InvalidData, "A signing key needs an id and both its halves.")
+	}
+	return nil
 }

@@ -1,0 +1,163 @@
+package command
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+)
+
+var freeze = flag.Bool("freeze", false, "add the entries that testdata/frozen lacks; what is there is never touched")
+
+const frozenDir = "testdata/frozen"
+
+// frozenLog is the log from which the frozen entries were made. New entries go to the end, whatever they are.
+func frozenLog() []Command {
+	at := NextSecond(epoch)
+	return []Command{
+		BeginTerm{LeaderID: "server-1"},
+		InitCluster{
+			ClusterID: "cluster-1", Level: 1, PrimaryKeyID: "key-1", SigningKey: testKey("kid-1"),
+			Superuser: regular("bootstrapuser"), SuperuserServiceAccount: service("bootstrap-sa"),
+		},
+		CreateUser{User: *regular("alice")},
+		CreateUser{User: *service("robot")},
+		CreateUser{User: iam.User{UID: "carol@example.com", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"}},
+		CreateUser{User: *regular("alice")}, // refused
+		UpdateUser{UID: "alice", Description: ptr("Ünïcode <&> \u2028")},
+		UpdateUser{UID: "alice", PasswordHash: ptr("$6$new")},
+		RehashPassword{UID: "alice", OldHash: "$6$new", NewHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"},
+		RehashPassword{UID: "alice", OldHash: "$6$new", NewHash: "$argon2id$"}, // refused
+		ResetSuperuser{UID: "operator", PasswordHash: "$6$op"},
+		PrepareKey{SigningKey: testKey("kid-2")},
+		ActivateKey{KID: "kid-2"},
+		RetireKey{KID: "kid-1", TokenLife: life}, // refused
+		RetireKey{KID: "kid-1", Force: true, TokenLife: life},
+		RevokeTokens{UID: "robot", NotBefore: at, Expires: at.Add(life)},
+		RevokeTokens{NotBefore: at, Expires: at.Add(life)},
+		DeleteUser{UID: "alice", TokenLife: life},
+		DeleteUser{UID: "operator", TokenLife: life},
+		DeleteUser{UID: "bootstrapuser", TokenLife: life},
+		DeleteUser{UID: "bootstrap-sa", TokenLife: life}, // refused
+		SetPrimaryKey{KeyID: "key-2"},
+		RemoveServer{ID: "server-3"},
+		SetLevel{Level: 2},
+	}
+}
+
+// frozenHeader varies the headers, so that each of their members is frozen too.
+func frozenHeader(i int, c Command) Header {
+	h := Header{Level: 1, Term: term, Time: epoch.Add(time.Duration(i) * time.Millisecond)}
+	switch {
+	case c.Kind() == KindBeginTerm:
+		h.Level, h.Term = 0, 0
+	case i%3 == 2:
+		h.Actor = Actor{UID: "bootstrap-sa", IssuedAt: NextSecond(epoch)}
+	}
+	if i%4 == 3 {
+		h.Idempotency = &Idempotency{UID: "bootstrap-sa", Key: fmt.Sprint("key-", i), Hash: state.Hash{byte(i)}, Status: 204}
+	}
+	return h
+}
+
+func TestFrozenEntriesKeepTheirMeaning(t *testing.T) {
+	if *freeze {
+		freezeEntries(t)
+	}
+	names, err := filepath.Glob(frozenDir + "/*.entry")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no frozen entries: %v", err)
+	}
+	slices.Sort(names)
+	s := state.New()
+	kinds := map[Kind]bool{}
+	for i, name := range names {
+		entry, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, c, err := Decode(entry)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		kinds[h.Kind] = true
+		var got string
+		s, got = applyFrozen(s, uint64(i+1), h, c)
+		want := golden(t, strings.TrimSuffix(name, ".entry")+".want", got)
+		if got != want {
+			t.Fatalf("%s: applied as\n%swant\n%sMasters of different versions would diverge.", name, got, want)
+		}
+	}
+	for kind := range registry {
+		if !kinds[kind] {
+			t.Errorf("%s has no frozen entry: add one to frozenLog and run go test -run Frozen -freeze", kind)
+		}
+	}
+}
+
+// applyFrozen returns the next state and what happened, in words.
+func applyFrozen(s *state.State, index uint64, h Header, c Command) (*state.State, string) {
+	txn := s.Begin()
+	txn.Next(index)
+	o, err := Apply(txn, term, h, c)
+	s = txn.Commit(index)
+	result := fmt.Sprintf("status %d, index %d, replayed %v", o.Status, o.Index, o.Replayed)
+	if o.Steps != nil {
+		result += fmt.Sprintf(", steps %+v", *o.Steps)
+	}
+	if err != nil {
+		result = "refused: " + string(fault.CodeOf(err))
+	}
+	return s, fmt.Sprintf("%s\ndigest %x\n", result, s.Digest())
+}
+
+func golden(t *testing.T, name, got string) string {
+	t.Helper()
+	want, err := os.ReadFile(name)
+	if *freeze && os.IsNotExist(err) {
+		want, err = []byte(got), os.WriteFile(name, []byte(got), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(want)
+}
+
+func freezeEntries(t *testing.T) {
+	t.Helper()
+	if err := os.MkdirAll(frozenDir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range frozenLog() {
+		name := fmt.Sprintf("%s/%03d-%s.entry", frozenDir, i+1, c.Kind())
+		if _, err := os.Stat(name); err == nil {
+			continue
+		}
+		if err := os.WriteFile(name, encoded(t, frozenHeader(i, c), c), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The frozen log is also written by this version as it was: an accidental change of the format shows here first.
+func TestThisVersionWritesTheFrozenEntries(t *testing.T) {
+	for i, c := range frozenLog() {
+		name := fmt.Sprintf("%s/%03d-%s.entry", frozenDir, i+1, c.Kind())
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := encoded(t, frozenHeader(i, c), c); !bytes.Equal(got, want) {
+			t.Errorf("%s: written as\n%q, want\n%q", name, got, want)
+		}
+	}
+}
