@@ -21,8 +21,10 @@ const (
 	peerPatience = 50 * time.Millisecond
 )
 
-// maxRuns is how often a handler runs for one request on a master that says it leads: once more when the term has changed.
-const maxRuns = 2
+// maxRuns is how often a handler runs for one request on a master that says it leads. Once more would do when the term has
+// changed; but a master that hands its leadership over believes to lead for a moment in which it appends nothing, and a
+// request should outlast that.
+const maxRuns = 8
 
 // lead runs the request on the leader, here or on another master. While nothing has happened it looks for the leader again,
 // up to LeaderWait; a client that leaves cancels nothing.
@@ -46,6 +48,9 @@ func (x *exchange) lead() (*Response, error) {
 			return resp, err
 		}
 		again = again || self
+		if self && fault.Is(err, fault.NoLeader) {
+			pause = lastPause // handed over just now, or deposed: the next leader is not there in five milliseconds
+		}
 		if x.runs-before >= maxRuns || x.peer || !sleep(wait, pause/2+rand.N(pause)) {
 			return nil, givenUp(err)
 		}
