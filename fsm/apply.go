@@ -47,10 +47,11 @@ func (m *Machine) ApplyBatch(logs []*raft.Log) []any {
 
 // applyEntry returns the response, or the reason why the state cannot follow the log.
 func (m *Machine) applyEntry(t *state.Txn, l *raft.Log) (response any, diverged error) {
-	if l.Index <= t.Index() {
-		return nil, fmt.Errorf("entry %d comes after entry %d", l.Index, t.Index())
-	}
+	last := t.Index()
 	t.Next(l.Index)
+	if l.Index <= last {
+		return nil, fmt.Errorf("entry %d comes after entry %d", l.Index, last)
+	}
 	if l.Type != raft.LogCommand {
 		return nil, nil
 	}
