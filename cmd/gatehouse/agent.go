@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,7 @@ func (e loggedError) Unwrap() error { return e.error }
 
 // runAgent runs one master until ctx ends or it cannot go on.
 func (p *program) runAgent(ctx context.Context, cfg *config) error {
+	defer runtime.KeepAlive(raiseHeapFloor())
 	logger := newLogger(p.stderr, cfg)
 	if err := keepMemoryPrivate(); err != nil {
 		return fail(logger, err)
