@@ -3,11 +3,14 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -172,4 +175,35 @@ func TestDevPassesOnWhatWasSetAnywhereWithAbsolutePaths(t *testing.T) {
 	if strings.Join(args, " ") != strings.Join(want, " ") {
 		t.Errorf("passed on %q, want %q", args, want)
 	}
+}
+
+// The id of a server lives with its data: it may come back under other addresses, and the
+// others find it without a change of configuration.
+func TestHostileC25AMasterMayChangeItsAddresses(t *testing.T) {
+	dir, base := t.TempDir(), freeBase(t, 4)
+	start(t, "dev", "--data-dir", dir, "--api-port", strconv.Itoa(base))
+	var d devDescription
+	await(t, 30*time.Second, "dev.json", func() (err error) { d, err = readDescription(dir); return err })
+	mover, witness := d.Masters[0], d.Masters[1]
+	if err := syscall.Kill(mover.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	old, moved := strings.TrimPrefix(mover.API, "http://"), loopback(base+30)
+	args := slices.Clone(mover.Command[1:])
+	args[slices.Index(args, "--listen="+old)] = "--listen=" + moved
+	await(t, 10*time.Second, "the end of the old process", func() error {
+		if syscall.Kill(mover.PID, 0) == nil {
+			return errors.New("it runs")
+		}
+		return nil
+	})
+	start(t, args...)
+	await(t, 15*time.Second, "the moved master", healthy(t, "http://"+moved))
+	await(t, 10*time.Second, "the new addresses at another master", func() error {
+		_, body, err := call(t, http.DefaultClient, http.MethodGet, witness.API+"/gatehouse/v1/masters", "", nil)
+		if err != nil || !strings.Contains(body, moved) || strings.Contains(body, old) || strings.Contains(body, "unreachable") {
+			return fmt.Errorf("%s %w", body, errOrNone(err))
+		}
+		return nil
+	})
 }
