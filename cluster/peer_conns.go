@@ -63,10 +63,11 @@ type trackedConn struct {
 	net.Conn
 	peer, proto string
 	set         *connSet
+	onClose     func() // nil: nothing
 }
 
-func (s *connSet) add(c net.Conn, peer, proto string) *trackedConn {
-	t := &trackedConn{Conn: c, peer: peer, proto: proto, set: s}
+func (s *connSet) add(c net.Conn, peer, proto string, onClose func()) *trackedConn {
+	t := &trackedConn{Conn: c, peer: peer, proto: proto, set: s, onClose: onClose}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -85,6 +86,9 @@ func (t *trackedConn) Close() error {
 	t.set.mu.Lock()
 	delete(t.set.open, t)
 	t.set.mu.Unlock()
+	if t.onClose != nil {
+		t.onClose()
+	}
 	return t.Conn.Close()
 }
 

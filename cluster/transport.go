@@ -130,6 +130,29 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 	return nil
 }
 
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return again(func() error { return t.NetworkTransport.RequestVote(id, target, req, resp) })
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return again(func() error { return t.NetworkTransport.RequestPreVote(id, target, req, resp) })
+}
+
+// again repeats a call that failed at once. The library keeps connections in a pool and does not notice when a peer that
+// restarted has closed them; a vote that is lost for that reason costs a whole election time-out. Asking twice for the
+// same vote is harmless.
+func again(call func() error) (err error) {
+	start := time.Now()
+	for range transportPool + 1 {
+		if err = call(); err == nil || time.Since(start) > 100*time.Millisecond {
+			break
+		}
+	}
+	return err
+}
+
 // isHeartbeat tells a heartbeat, which says nothing about the follower's log, by the fields it leaves empty.
 func isHeartbeat(req *raft.AppendEntriesRequest) bool {
 	return req.PrevLogEntry == 0 && req.PrevLogTerm == 0 && len(req.Entries) == 0 && req.LeaderCommitIndex == 0
@@ -183,5 +206,5 @@ func (s *stream) Dial(id raft.ServerAddress, timeout time.Duration) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	return s.dialed.add(conn, string(id), protoRaft), nil
+	return s.dialed.add(conn, string(id), protoRaft, nil), nil
 }
