@@ -28,7 +28,8 @@ var house = map[string][]string{
 
 	"cluster/disk":        {},
 	"cluster/gossip":      {},
-	"cluster":             {"cluster/disk", "cluster/gossip", "fsm/fault"},
+	"cluster/relay":       {},
+	"cluster":             {"cluster/disk", "cluster/gossip", "cluster/relay", "fsm/fault"},
 	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
 
 	"keyring":          {},
