@@ -60,7 +60,7 @@ func (x *exchange) identify(ctx context.Context) error {
 	}
 	b := x.s.local()
 	caller, err := x.s.authenticate(b, x.cred)
-	if _, heard := x.s.fresh.age(); err == errBehind || err != nil && !heard {
+	if err == errBehind || err != nil && !x.s.fresh.heard() {
 		if b, err = x.s.confirm(ctx); err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ const (
 	forwardHop      = internalPrefix + "Hop"
 	forwardWaited   = internalPrefix + "Waited"
 	forwardInternal = internalPrefix + "Internal"
+	forwardBacked   = internalPrefix + "Backed"
 )
 
 // forwardedHeaders of a client reach the leader; relayedHeaders of the leader reach the client. No others do.
@@ -162,6 +163,9 @@ func (x *exchange) forwarded(ctx context.Context, leader string) *http.Request {
 	}
 	if x.row.Access == Internal {
 		h.Set(forwardInternal, "1")
+	}
+	if x.req.Backed {
+		h.Set(forwardBacked, "1")
 	}
 	r := &http.Request{
 		Method: http.MethodPost, URL: &url.URL{Scheme: "https", Host: leader, Path: forwardPath}, Host: leader,

@@ -55,6 +55,8 @@ func (x *exchange) basis(ctx context.Context) (basis, error) {
 		return x.s.local(), nil
 	case x.row.Mode == Stale && x.req.Query.Get("consistency") == "stale":
 		return x.s.staleBasis(ctx)
+	case x.row.WithoutQuorum && x.s.opts.LoginMaxStale > 0:
+		return x.s.loginBasis(ctx)
 	}
 	return x.s.confirm(ctx)
 }
@@ -62,7 +64,7 @@ func (x *exchange) basis(ctx context.Context) (basis, error) {
 // run authorizes from one state and answers from the same one.
 func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 	r := &x.req
-	r.State, r.Time, r.Term, r.Lead, r.Stale = b.state, b.time, b.term, b.lead, b.stale
+	r.State, r.Time, r.AsOf, r.Term, r.Lead, r.Stale = b.state, b.time, b.asOf, b.term, b.lead, b.stale
 	if err := x.authorize(b); err != nil {
 		return nil, err
 	}
@@ -85,6 +87,7 @@ func (x *exchange) escalated(resp *Response, err error) (*Response, error) {
 	if !errors.As(err, &up) {
 		return resp, err
 	}
+	x.req.Backed = up.Fallback != nil
 	led, err := x.lead()
 	if up.Fallback != nil && (err != nil || led.status() >= http.StatusBadRequest) {
 		if up.Declined != nil {

@@ -33,7 +33,7 @@ func (m *testMaster) routes() []Route {
 		{ID: "acl.get", Method: "GET", Path: p + "/acls/:rid", Access: User, Mode: Linearizable, BodyLimit: NoBody, Handle: m.echo},
 		{ID: "grant.put", Method: "PUT", Path: p + "/acls/:rid/users/:uid/:action", Access: User, Mode: Leader, BodyLimit: NoBody, Handle: m.touch},
 		{ID: "grant.delete", Method: "DELETE", Path: p + "/acls/:rid/users/:uid/:action", Access: User, Mode: Leader, BodyLimit: NoBody, Handle: m.touch},
-		{ID: "login", Method: "POST", Path: p + "/auth/login", Access: Public, Mode: Linearizable, BodyLimit: 4096, NeedBody: true, Schema: looseSchema, NoIdempotency: true, NoStore: true, Handle: m.login},
+		{ID: "login", Method: "POST", Path: p + "/auth/login", Access: Public, Mode: Linearizable, BodyLimit: 4096, NeedBody: true, Schema: looseSchema, NoIdempotency: true, NoStore: true, WithoutQuorum: true, Handle: m.login},
 		{ID: "jwks", Method: "GET", Path: p + "/auth/jwks", Access: Public, Mode: Local, BodyLimit: NoBody, Handle: m.echo},
 		{ID: "leaderread", Method: "GET", Path: p + "/leaderread", Access: User, Mode: Leader, BodyLimit: NoBody, Handle: m.echo},
 		{ID: "fail", Method: "GET", Path: p + "/fail/:how", Access: Public, Mode: Local, BodyLimit: NoBody, Handle: m.fail},

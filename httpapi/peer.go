@@ -11,8 +11,8 @@ import (
 )
 
 // peerDoor takes requests that other masters hand on. Who reaches it holds the cluster key: the peer port proves that. All
-// that is believed of the other master is the client's address, that the request is not a cross-origin one, and whether it
-// came through the admin socket. The token is verified again (hostile C8).
+// that is believed of the other master is the client's address, that the request is not a cross-origin one, whether it came
+// through the admin socket, and whether that master has an answer of its own. The token is verified again (hostile C8).
 type peerDoor struct {
 	s      *Server
 	router *router
@@ -53,7 +53,7 @@ func (d *peerDoor) rebuild(w http.ResponseWriter, r *http.Request) (*exchange, e
 		s: d.s, w: w, peer: true, admin: h.Get(forwardInternal) == "1", target: target,
 		cred: credential{token: h.Get(forwardToken), fromCookie: h.Get(forwardCookie) == "1"},
 	}
-	x.req.ID, x.req.Client = h.Get(headerRequest), client
+	x.req.ID, x.req.Client, x.req.Backed = h.Get(headerRequest), client, h.Get(forwardBacked) == "1"
 	x.req.Arrived = time.Now().Add(-min(time.Duration(waited)*time.Microsecond, maxWaited))
 	method := h.Get(forwardMethod)
 	dropInternal(h)

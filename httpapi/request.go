@@ -44,8 +44,14 @@ type Request struct {
 	Idempotency *Idempotency
 	// Arrived is when the request reached the first master, on this master's monotonic clock.
 	Arrived time.Time
-	// Stale says that State may be up to 5 s old because the client allowed it.
+	// Stale says that State may be up to 5 s old because the client allowed it, or on a WithoutQuorum row up to
+	// Options.LoginMaxStale old because no quorum answers.
 	Stale bool
+	// AsOf is the leader's clock at a moment up to which State is known to be complete: Time, unless Stale.
+	AsOf time.Time
+	// Backed says that the master that was asked has a Fallback for this request: it answers and records that, whatever goes
+	// wrong here. See EscalateError.
+	Backed bool
 
 	members []member
 	server  *Server

@@ -41,8 +41,8 @@ func (r *Response) status() int {
 // request again on the leader; when that fails, for whatever reason, and there is a Fallback, the Fallback is the answer.
 type EscalateError struct {
 	Fallback *Response
-	// Declined, if set, is called when the Fallback becomes the answer. The leader has recorded nothing then, so this is
-	// the place for the handler's audit record and count.
+	// Declined, if set, is called when the Fallback becomes the answer. It is the place for the handler's audit record and
+	// count: on the leader, where the request is Backed, a handler that refuses leaves none.
 	Declined func()
 }
 

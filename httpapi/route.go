@@ -72,6 +72,9 @@ type Route struct {
 	Schema *Schema
 	// NoIdempotency refuses an Idempotency-Key on a changing row: its answer holds a secret, or it commits nothing.
 	NoIdempotency bool
+	// WithoutQuorum marks a Linearizable row that a master without a quorum may answer from the state it has, if the operator
+	// allows that (Options.LoginMaxStale): logins.
+	WithoutQuorum bool
 	// NoStore marks answers that no cache may keep: tokens, secrets.
 	NoStore bool
 	// Audited writes an audit record for every request, also for one that changes nothing. Rows that change something
@@ -125,6 +128,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: no handler", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:
 		return fmt.Errorf("route %s: only GET may be stale", r.ID)
+	case r.WithoutQuorum && (r.Mode != Linearizable || r.Access != Public):
+		return fmt.Errorf("route %s: only a public linearizable row may do without a quorum", r.ID)
 	}
 	return nil
 }

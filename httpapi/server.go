@@ -47,6 +47,9 @@ type Options struct {
 	AcceptBearer bool
 	// LeaderWait is how long a request waits for a leader or a read index (5 s).
 	LeaderWait time.Duration
+	// LoginMaxStale, if it is not 0, lets a master without a quorum answer logins (rows that are WithoutQuorum) from a state
+	// that was confirmed at most so long ago. The owner of the Server runs KeepFresh then.
+	LoginMaxStale time.Duration
 	// WriteTimeout bounds a change from authorization to answer (20 s).
 	WriteTimeout time.Duration
 	// Now is the wall clock; nil means time.Now.
@@ -75,7 +78,6 @@ func New(o Options) (*Server, error) {
 	o.setDefaults()
 	// No origin is trusted beside the request's own: the user interface comes from the same one.
 	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection()}
-	s.fresh.origin = time.Now().Add(-noteEvery) // so that no confirmation is at 0, which means never
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}

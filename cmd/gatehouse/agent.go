@@ -87,6 +87,7 @@ func (m *master) run(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(nodeCtx)
 	group.Go(func() error { return m.node.Run(nodeCtx, m.server.Peer(), m.duties()...) })
 	group.Go(func() error { return m.openForClients(groupCtx) })
+	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
 	group.Go(func() error {
 		select {
 		case err := <-m.serving:

@@ -209,6 +209,9 @@ func (c *config) checkBehaviour(wrong *problems) {
 	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {
 		wrong.add(fmt.Sprintf("--auth-token-lifetime: %v: want 1m to 720h", c.AuthTokenLifetime))
 	}
+	if d := c.LoginMaxStale; d != 0 && (d < time.Second || d > 24*time.Hour) {
+		wrong.add(fmt.Sprintf("--login-max-stale: %v: want 0s, or 1s to 24h", d))
+	}
 	if c.MinServiceKeyBits < 1024 || c.MinServiceKeyBits > 8192 {
 		wrong.add(fmt.Sprintf("--min-service-key-bits: %d: want 1024 to 8192", c.MinServiceKeyBits))
 	}

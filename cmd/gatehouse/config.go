@@ -41,6 +41,7 @@ type config struct {
 	Authorization     string
 	TrustedProxies    []netip.Prefix
 	AuthTokenLifetime time.Duration
+	LoginMaxStale     time.Duration // 0 refuses logins without a quorum
 	CookieSecure      bool
 	AcceptBearer      bool
 	RefuseLongLived   bool

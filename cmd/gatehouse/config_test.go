@@ -92,14 +92,14 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	env := map[string]string{"GATEHOUSE_CONFIG": file, "GATEHOUSE_EDITON": "open", "GATEHOUSE_COOKIE_SECURE": "perhaps"}
 	_, err := load(t, env, "--expect=many", "--listen=8101", "--trusted-proxies=10.0.0.0/40", "--edition=closed",
 		"--superuser-username=admin", "--auth-token-lifetime=-5m", "--raft-multiplier=0.5", "--name=a b", "--log-level=loud",
-		"--disk-low-water=5XB", "--min-service-key-bits=512", "--join=:0", "--ui-config-file=/nowhere/ui.json")
+		"--disk-low-water=5XB", "--min-service-key-bits=512", "--login-max-stale=5ms", "--join=:0", "--ui-config-file=/nowhere/ui.json")
 	if err == nil || !isUsage(err) {
 		t.Fatalf("error = %v, want a usage error", err)
 	}
 	for _, want := range []string{
 		"expct: no such setting", "gatehouse.yaml:1", "disk-reserve", "GATEHOUSE_EDITON: no such setting", "GATEHOUSE_COOKIE_SECURE",
 		"--expect: \"many\"", "--listen: \"8101\"", "--trusted-proxies", "--edition: \"closed\"", "--superuser-username and", "--auth-token-lifetime",
-		"--raft-multiplier", "--name: \"a b\"", "--log-level", "--disk-low-water", "--min-service-key-bits", "--join: \":0\"", "/nowhere/ui.json",
+		"--raft-multiplier", "--name: \"a b\"", "--log-level", "--disk-low-water", "--min-service-key-bits", "--login-max-stale: 5ms", "--join: \":0\"", "/nowhere/ui.json",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the report does not mention %q:\n%v", want, err)

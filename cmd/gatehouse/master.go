@@ -105,6 +105,7 @@ func (m *master) nodeConfig() cluster.Config {
 func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 	seam := clusterSeam{m.node}
 	edition := httpapi.Edition(m.cfg.Edition)
+	verifier := token.NewVerifier(0)
 	routes := iamapi.New(iamapi.Options{
 		Submitter: submitSeam{m.machine, m.node},
 		Reader:    seam,
@@ -115,6 +116,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Masters:   seam,
 		Logger:    m.log,
 
+		ServiceLogins: verifier,
 		Edition:       edition,
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies:       iamapi.CookieOptions{Secure: m.cfg.CookieSecure},
@@ -127,7 +129,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Routes:         routes,
 		Cluster:        seam,
 		Machine:        m.machine,
-		Verifier:       verifierSeam{token.NewVerifier(0)},
+		Verifier:       verifierSeam{verifier},
 		Status:         m.status.Load(),
 		Auditor:        auditor,
 		Logger:         m.log,
@@ -135,6 +137,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
 		AcceptBearer:   m.cfg.AcceptBearer,
+		LoginMaxStale:  m.cfg.LoginMaxStale,
 	})
 }
 

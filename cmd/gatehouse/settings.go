@@ -46,6 +46,7 @@ var settings = []setting{
 	{"authorization", "name", "open", "open: every authenticated user may use /acs/api/v1 in full", text(func(c *config) *string { return &c.Authorization })},
 	{"trusted-proxies", "cidr", "127.0.0.0/8,::1/128", "proxies whose X-Forwarded-For is believed", prefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies })},
 	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
+	{"login-max-stale", "duration", "0s", "answer logins for so long after losing touch with a majority, 1s to 24h; 0s refuses them", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},
 	{"cookie-secure", "bool", "false", "mark the login cookie Secure; needs TLS in front", boolean(func(c *config) *bool { return &c.CookieSecure })},
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
 	{"refuse-long-lived-logins", "bool", "false", "refuse service login tokens without exp or with one over 10 minutes away", boolean(func(c *config) *bool { return &c.RefuseLongLived })},

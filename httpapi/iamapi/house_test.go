@@ -333,7 +333,10 @@ func must[T any](v T, err error) T {
 }
 
 func publicPEM(key *rsa.PrivateKey) string {
-	der := must(x509.MarshalPKIXPublicKey(&key.PublicKey))
+	return pemOf(must(x509.MarshalPKIXPublicKey(&key.PublicKey)))
+}
+
+func pemOf(der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 

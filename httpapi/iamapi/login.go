@@ -33,8 +33,7 @@ func (a *api) login(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	}
 	a.Logger.InfoContext(ctx, fmt.Sprintf("Trigger login procedure for uid `%s`", at.shown()), slog.String("request", r.ID))
 	if wait := a.throttle.admit(at.uid, r.Client, a.Now()); wait > 0 {
-		r.CountLogin(at.kind(), "throttled")
-		at.audit(r, false, "too many failed attempts")
+		at.record(r, false, "throttled", "too many failed attempts")
 		return nil, throttled(wait)
 	}
 	v, err := a.verify(ctx, r.State, r.Time, at)
@@ -63,11 +62,12 @@ func (a *api) accept(ctx context.Context, r *httpapi.Request, at *attempt, v ver
 		Cookies: a.Cookies.login(s.user, text, s.expires.Sub(s.issuedAt)),
 	}
 	record := func() { a.recordSuccess(ctx, r, at, s) }
-	if s.needsRehash && !r.Lead {
+	rehash := s.needsRehash && !r.Stale // without a quorum nobody can
+	if rehash && !r.Lead {
 		return nil, &httpapi.EscalateError{Fallback: answer, Declined: record}
 	}
 	record()
-	if s.needsRehash {
+	if rehash {
 		a.rehash(ctx, r, at, s.user)
 	}
 	return answer, nil
@@ -80,22 +80,23 @@ func (a *api) recordSuccess(ctx context.Context, r *httpapi.Request, at *attempt
 		a.Logger.WarnContext(ctx, "service login token lives longer than 10 minutes", slog.String("uid", s.user.UID), slog.String("request", r.ID))
 	}
 	if r.Stale {
-		reason += ", by stale data"
+		result = "ok_stale"
+		a.Logger.WarnContext(ctx, "login answered without a quorum", slog.String("uid", s.user.UID), slog.Time("state_as_of", r.AsOf), slog.String("request", r.ID))
 	}
-	r.CountLogin(at.kind(), result)
-	at.audit(r, true, reason)
+	at.record(r, true, result, reason)
 }
 
 // refuse records why a login failed and returns what the client is told. Wrong credentials of every kind are one and the same answer,
-// given at a full tick after the request came in.
+// given at a full tick after the request came in. A Backed login is no failure: the master that was asked found the credentials right.
 func (a *api) refuse(ctx context.Context, r *httpapi.Request, at *attempt, v verdict, err error) error {
 	if err != nil {
 		return a.failed(r, at, err)
 	}
-	a.throttle.failed(at.uid, r.Client, a.Now())
-	r.CountLogin(at.kind(), "denied")
-	at.audit(r, false, v.reason)
-	a.waitForTick(ctx, r)
+	if !r.Backed {
+		a.throttle.failed(at.uid, r.Client, a.Now())
+		at.record(r, false, "denied", v.reason)
+		a.waitForTick(ctx, r)
+	}
 	return fault.New(fault.InvalidCredentials, "Invalid credentials.")
 }
 
@@ -106,8 +107,7 @@ func (a *api) failed(r *httpapi.Request, at *attempt, err error) error {
 	if fault.Is(err, fault.Throttled) {
 		result = "busy"
 	}
-	r.CountLogin(at.kind(), result)
-	at.audit(r, false, "not decided: "+result)
+	at.record(r, false, result, "not decided: "+result)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
+	"gatehouse/keyring/token"
 )
 
 // lifetime reads iat and exp of a token without verifying it.
@@ -113,6 +114,30 @@ func TestLongLivedServiceTokensAreCountedOrRefused(t *testing.T) {
 		if !refuse && !strings.Contains(metrics, `result="ok_long_lived"} 2`) {
 			t.Errorf("long-lived logins are not counted:\n%s", grep(metrics, "login"))
 		}
+	}
+}
+
+// remembering counts what is asked of a verifier that remembers signatures.
+type remembering struct {
+	*token.Verifier
+	asked int
+}
+
+func (v *remembering) VerifyServiceLogin(pem, raw, uid string, now time.Time, opts token.LoginOptions) (token.LoginClaims, error) {
+	v.asked++
+	return v.Verifier.VerifyServiceLogin(pem, raw, uid, now, opts)
+}
+
+func TestServiceLoginsAreVerifiedWithAMemory(t *testing.T) {
+	v := &remembering{Verifier: token.NewVerifier(0)}
+	h := newHouse(t, 1, func(o *Options) { o.ServiceLogins = v })
+	h.put(people()...)
+	for range 2 {
+		h.leader().login("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")).ok(t, http.StatusOK)
+	}
+	h.leader().login("uid", "robot", "token", h.serviceToken(otherKey(), "robot")).ok(t, http.StatusUnauthorized)
+	if v.asked != 3 {
+		t.Errorf("%d tokens were verified, want 3", v.asked)
 	}
 }
 
@@ -344,6 +369,9 @@ func TestLoginStandsWhenTheLeaderCannotRepeatIt(t *testing.T) {
 	if n := strings.Count(h.masters[1].audits.String(), "result=allow"); n != 1 {
 		t.Errorf("%d audit records of the success, want 1:\n%s", n, h.masters[1].audits.String())
 	}
+	if got := h.leader().audits.String(); strings.Contains(got, "password-login") {
+		t.Errorf("the leader recorded a refusal that nobody was told of:\n%s", got)
+	}
 	if u, _ := h.leader().State().User("carol"); u.PasswordHash != "$old$hello" {
 		t.Errorf("the hash is %q, want the old one", u.PasswordHash)
 	}
@@ -357,7 +385,7 @@ func TestStaleLoginsGetShortTokens(t *testing.T) {
 	m := h.leader()
 	h.clock.advance(3 * time.Minute)
 	text := "wonderland"
-	r := &httpapi.Request{State: m.State(), Time: noon, Stale: true, Arrived: h.clock.Now()}
+	r := &httpapi.Request{State: m.State(), Time: h.clock.Now(), AsOf: noon, Stale: true, Arrived: h.clock.Now()}
 	at := &attempt{uid: "alice", password: &text}
 	v, err := m.api.verify(t.Context(), r.State, r.Time, at)
 	if err != nil || v.reason != "" {

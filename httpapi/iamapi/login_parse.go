@@ -116,6 +116,14 @@ func (at *attempt) shown() string {
 	return safe
 }
 
-func (at *attempt) audit(r *httpapi.Request, allow bool, reason string) {
+// record counts and audits what became of the attempt, once: a refusal of a Backed login is not what the client is told.
+func (at *attempt) record(r *httpapi.Request, allow bool, result, reason string) {
+	if r.Backed && !allow {
+		return
+	}
+	if r.Stale {
+		reason += ", by stale data"
+	}
+	r.CountLogin(at.kind(), result)
 	r.Audit(httpapi.Record{Component: component, UID: at.shown(), Action: at.kind() + "-login", Allow: allow, Reason: reason})
 }

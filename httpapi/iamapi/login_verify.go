@@ -81,7 +81,7 @@ func (a *api) verifyService(s *state.State, clock time.Time, u *iam.User, at *at
 		return verdict{reason: "service login token of a regular user provided"}
 	}
 	opts := token.LoginOptions{RefuseLongLived: a.RefuseLongLived, MinKeyBits: a.MinServiceKeyBits, Keys: s}
-	claims, err := token.VerifyServiceLogin(u.PublicKey, *at.token, u.UID, clock, opts)
+	claims, err := a.ServiceLogins.VerifyServiceLogin(u.PublicKey, *at.token, u.UID, clock, opts)
 	if err != nil {
 		return verdict{reason: "invalid service login token provided"}
 	}

@@ -47,6 +47,11 @@ type Issuer interface {
 	Issue(ctx context.Context, src token.Source, uid string, issuedAt, expires time.Time) (string, error)
 }
 
+// ServiceLogins checks login tokens of service accounts; *token.Verifier is one, and remembers what it has verified.
+type ServiceLogins interface {
+	VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts token.LoginOptions) (token.LoginClaims, error)
+}
+
 // Masters changes the configuration of the cluster; it is asked on the leader only.
 type Masters interface {
 	// HasServer reports whether the server is in the cluster's configuration.
@@ -66,6 +71,8 @@ type Options struct {
 	Masters   Masters
 	Logger    *slog.Logger
 
+	// ServiceLogins is a new token.Verifier when nil.
+	ServiceLogins ServiceLogins
 	// Edition is httpapi.Enterprise when empty. It decides the provider list and the e-mail rule of contract 1.3.
 	Edition httpapi.Edition
 	// TokenLifetime is the life of a token, and the longest that a service account may ask for; DefaultTokenLifetime when 0,
@@ -109,6 +116,9 @@ func newAPI(o Options) *api {
 	}
 	if o.Sleep == nil {
 		o.Sleep = sleep
+	}
+	if o.ServiceLogins == nil {
+		o.ServiceLogins = token.NewVerifier(0)
 	}
 	o.Cookies = o.Cookies.withDefaults()
 	return &api{Options: o, throttle: newThrottle(), generating: make(chan struct{}, 1)}

@@ -41,7 +41,7 @@ func (a *api) userRoutes() []httpapi.Route {
 func (a *api) loginRoutes() []httpapi.Route {
 	return []httpapi.Route{
 		{ID: "iam.auth.login", Method: http.MethodPost, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Linearizable,
-			BodyLimit: loginBody, NeedBody: true, Schema: loginSchema, NoIdempotency: true, NoStore: true, Handle: a.login},
+			BodyLimit: loginBody, NeedBody: true, Schema: loginSchema, NoIdempotency: true, NoStore: true, WithoutQuorum: true, Handle: a.login},
 		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Local,
 			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.startLogin},
 		{ID: "iam.auth.logout", Method: http.MethodGet, Path: prefix + "/auth/logout", Access: httpapi.Public, Mode: httpapi.Local,

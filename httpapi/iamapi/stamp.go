@@ -28,13 +28,13 @@ type stamped struct {
 // stamp decides the token's iat and exp.
 //
 // The iat is the full second of the slower of two clocks: this master's, so that it is never in the future here, and the leader's
-// during the read round that made the state current. The second one is what makes revocation bind: a cut-off that is not in the state
+// during the read round that made the state current, also when that was some time ago. The second one is what makes revocation bind: a cut-off that is not in the state
 // was made after the round, lies after the leader's clock then, and so refuses this token.
 //
 // A cut-off in the state that is ahead of the iat would refuse the token at birth. The login then waits until the cut-off has passed,
-// reads again and checks again what has changed meanwhile.
+// reads again and checks again what has changed meanwhile. Without a quorum it cannot, and is refused.
 func (a *api) stamp(ctx context.Context, r *httpapi.Request, at *attempt, v verdict) (stamped, error) {
-	s, clock := r.State, r.Time
+	s, clock := r.State, r.AsOf
 	deadline := a.Now().Add(maxCutoffWait)
 	for {
 		now := earlier(a.Now().UTC(), clock)
@@ -42,6 +42,9 @@ func (a *api) stamp(ctx context.Context, r *httpapi.Request, at *attempt, v verd
 		issuedAt := now.Truncate(time.Second)
 		if !issuedAt.Before(cutoff) {
 			return a.limit(r, at, stamped{verdict: v, state: s, issuedAt: issuedAt})
+		}
+		if r.Stale {
+			return stamped{}, errNeedsQuorum
 		}
 		if err := a.waitForCutoff(ctx, cutoff.Sub(now), deadline); err != nil {
 			return stamped{}, err
@@ -56,6 +59,8 @@ func (a *api) stamp(ctx context.Context, r *httpapi.Request, at *attempt, v verd
 	}
 }
 
+var errNeedsQuorum = fault.New(fault.NoLeader, "No leader: the tokens of this user were revoked just before, so that a login needs one.").After(time.Second)
+
 func (a *api) waitForCutoff(ctx context.Context, wait time.Duration, deadline time.Time) error {
 	if a.Now().Add(wait).After(deadline) {
 		return fault.New(fault.Busy, "Logins of this user wait until a revocation lies in the past.").After(wait)
@@ -65,6 +70,8 @@ func (a *api) waitForCutoff(ctx context.Context, wait time.Duration, deadline ti
 
 // fresh returns a state that contains everything acknowledged before the call, and the leader's clock at that time.
 func (a *api) fresh(ctx context.Context) (*state.State, time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxCutoffWait)
+	defer cancel()
 	read, err := a.Reader.ReadIndex(ctx)
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("read again after a revocation: %w", err)
@@ -83,11 +90,12 @@ func (a *api) verifyAgain(ctx context.Context, s *state.State, clock time.Time, 
 	return a.verify(ctx, s, clock, at)
 }
 
-// limit decides the exp: the configured life, or what a service account asked for if that is less.
+// limit decides the exp: the configured life, or what a service account asked for if that is less. A token that is issued without a
+// quorum has an iat in the past; its life begins now.
 func (a *api) limit(r *httpapi.Request, at *attempt, s stamped) (stamped, error) {
 	s.expires = s.issuedAt.Add(a.TokenLifetime)
 	if r.Stale {
-		s.expires = earlier(s.expires, a.Now().UTC().Truncate(time.Second).Add(staleTokenLife))
+		s.expires = r.Time.Truncate(time.Second).Add(min(a.TokenLifetime, staleTokenLife))
 	}
 	if at.exp != nil {
 		s.expires = earlier(s.expires, *at.exp)

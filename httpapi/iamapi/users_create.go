@@ -40,7 +40,7 @@ func (a *api) createUser(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 	if a.Edition == httpapi.Open {
 		in.guessProvider(r.Param("uid"))
 	}
-	u, err := in.user(r.Param("uid"), a.MinServiceKeyBits)
+	u, err := in.user(r.Param("uid"), keyRule{a.MinServiceKeyBits, r.State})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (in *userCreate) guessProvider(uid string) {
 }
 
 // user checks steps 2 to 9 of contract 1.3, in that order, and returns the record without its password hash.
-func (in *userCreate) user(uid string, minKeyBits int) (iam.User, error) {
+func (in *userCreate) user(uid string, keys keyRule) (iam.User, error) {
 	u := iam.User{
 		UID: uid, Description: text(in.Description), PublicKey: text(in.PublicKey),
 		ProviderType: iam.Internal, ProviderID: text(in.ProviderID),
@@ -80,7 +80,7 @@ func (in *userCreate) user(uid string, minKeyBits int) (iam.User, error) {
 	if in.ProviderType != nil {
 		u.ProviderType = *in.ProviderType
 	}
-	if err := in.checkCredentials(u.ProviderType, minKeyBits); err != nil {
+	if err := in.checkCredentials(u.ProviderType, keys); err != nil {
 		return u, err
 	}
 	if err := iam.ValidateProviderID(u.ProviderType, u.ProviderID); err != nil {
@@ -93,7 +93,7 @@ func (in *userCreate) user(uid string, minKeyBits int) (iam.User, error) {
 }
 
 // checkCredentials is steps 2 to 7.
-func (in *userCreate) checkCredentials(providerType string, minKeyBits int) error {
+func (in *userCreate) checkCredentials(providerType string, keys keyRule) error {
 	if in.Password != nil && *in.Password == "" {
 		return fault.New(fault.InvalidData, "`password` must not be empty when provided")
 	}
@@ -110,17 +110,28 @@ func (in *userCreate) checkCredentials(providerType string, minKeyBits int) erro
 		return iam.ValidatePassword(*in.Password)
 	}
 	if in.PublicKey != nil {
-		return checkPublicKey(*in.PublicKey, minKeyBits)
+		return keys.check(*in.PublicKey)
 	}
 	return nil
 }
 
-func checkPublicKey(pem string, minBits int) error {
+// keyRule is what the public key of a service account must be like.
+type keyRule struct {
+	minBits int // 0 means 2048
+	// own are the cluster's keys. An account with one of them could log in with any token, as far as signatures go.
+	own token.Source
+}
+
+func (k keyRule) check(pem string) error {
 	if len(pem) > iam.MaxPublicKey {
 		return fault.New(fault.InvalidPublicKey, "Invalid public key: longer than %d bytes", iam.MaxPublicKey)
 	}
-	if _, err := token.ParsePublicKeyMin(pem, minBits); err != nil {
+	pub, err := token.ParsePublicKeyMin(pem, k.minBits)
+	if err != nil {
 		return fault.New(fault.InvalidPublicKey, "%s", err.Error())
+	}
+	if token.Owns(k.own, pub) {
+		return fault.New(fault.InvalidPublicKey, "Invalid public key: it is one of this cluster's own")
 	}
 	return nil
 }

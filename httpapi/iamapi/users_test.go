@@ -57,6 +57,7 @@ func TestCreateUserFollowsTheContractsOrder(t *testing.T) {
 		{"6 short password", "u", `{"password":"1234"}`, 400, data, "Password does not match rules: Must be at least 5 characters long."},
 		{"6 characters, not bytes", "u", `{"password":"äöüß"}`, 400, data, "Password does not match rules: Must be at least 5 characters long."},
 		{"7 no key", "u", `{"public_key":"x"}`, 400, keyCode, "Invalid public key: not PEM"},
+		{"7 the cluster's own key", "u", object("public_key", pemOf(signingKey().PublicKey)), 400, keyCode, "Invalid public key: it is one of this cluster's own"},
 		{"8 id needed", "u", `{"provider_type":"oidc"}`, 400, data, "Invalid provider_id: provider_id must be provided if provider_type is saml or oidc"},
 		{"8 empty id is none", "u", `{"provider_type":"saml","provider_id":""}`, 400, data, "Invalid provider_id: provider_id must be provided if provider_type is saml or oidc"},
 		{"8 id forbidden", "u", `{"password":"hello","provider_id":"x"}`, 400, data, "Invalid provider_id: provider_id must not be provided unless provider_type is saml or oidc"},
