@@ -36,6 +36,7 @@ func examples() []Command {
 		ActivateKey{KID: "kid-2"},
 		RetireKey{KID: "kid-1", Force: true, TokenLife: life},
 		RevokeTokens{UID: "bob", NotBefore: epoch, Expires: epoch.Add(life)},
+		ResealKey{KID: "kid-2", Sealed: []byte("sealed anew")},
 	}
 }
 
@@ -215,10 +216,11 @@ func TestCommandsHideTheirSecrets(t *testing.T) {
 	for _, c := range []Command{
 		CreateUser{User: u}, UpdateUser{UID: "alice", PasswordHash: ptr(planted)}, RehashPassword{UID: "alice", OldHash: planted, NewHash: planted},
 		ResetSuperuser{UID: "alice", PasswordHash: planted}, PrepareKey{SigningKey: key}, InitCluster{ClusterID: "c", SigningKey: key, Superuser: &u},
+		ResealKey{KID: "kid", Sealed: []byte(planted)},
 	} {
 		before := out.Len()
 		log.Info("command", "command", c)
-		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
+		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster, KindResealKey}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
 			t.Errorf("%s is not recognisable: %s", c.Kind(), out.String()[before:])
 		}
 		fmt.Fprintf(&out, "%v %+v %#v\n", c, c, c)

@@ -309,6 +309,20 @@ func TestKeysRotate(t *testing.T) {
 	m.must(RetireKey{KID: "kid-4", Force: true, TokenLife: life})
 }
 
+func TestResealKeyChangesNothingButTheSeal(t *testing.T) {
+	m := newMachine(t)
+	m.must(PrepareKey{SigningKey: testKey("kid-2")})
+	before := m.s.SigningKeys()
+	m.must(ResealKey{KID: "kid-2", Sealed: []byte("anew")})
+	want := *before[1]
+	want.Sealed = []byte("anew")
+	if diff := cmp.Diff([]*iam.SigningKey{before[0], &want}, m.s.SigningKeys()); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
+	m.refuse(ResealKey{KID: "kid-9", Sealed: []byte("anew")}, fault.UnknownKey)
+	m.refuse(ResealKey{KID: "kid-2"}, fault.InvalidData)
+}
+
 func TestRevokeTokens(t *testing.T) {
 	m := newMachine(t)
 	m.must(CreateUser{User: *regular("bob")})

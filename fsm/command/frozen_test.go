@@ -51,6 +51,8 @@ func frozenLog() []Command {
 		SetPrimaryKey{KeyID: "key-2"},
 		RemoveServer{ID: "server-3"},
 		SetLevel{Level: 2},
+		ResealKey{KID: "kid-2", Sealed: []byte("sealed anew")},
+		ResealKey{KID: "kid-1", Sealed: []byte("sealed anew")}, // refused
 	}
 }
 

@@ -86,6 +86,32 @@ func (c RetireKey) Apply(t *state.Txn, h Header) error {
 	return nil
 }
 
+// ResealKey replaces the seal around a signing key's private half, so that the key of the key file that sealed it before is
+// needed no more. The signing key itself stays the same.
+type ResealKey struct {
+	KID string `json:"kid"`
+	// Sealed travels beside the JSON.
+	Sealed []byte `json:"-"`
+}
+
+// Kind numbers the command.
+func (ResealKey) Kind() Kind { return KindResealKey }
+
+// Apply refuses a signing key that the cluster does not have (any more).
+func (c ResealKey) Apply(t *state.Txn, _ Header) error {
+	key, err := signingKey(t, c.KID)
+	if err != nil {
+		return err
+	}
+	changed := *key
+	changed.Sealed = c.Sealed
+	if err := complete(&changed); err != nil {
+		return err
+	}
+	t.PutSigningKey(&changed)
+	return nil
+}
+
 // signingKey returns the key, or ERR_UNKNOWN_KEY_ID.
 func signingKey(t *state.Txn, kid string) (*iam.SigningKey, error) {
 	k, ok := t.SigningKey(kid)

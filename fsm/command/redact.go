@@ -27,6 +27,9 @@ func (c ResetSuperuser) LogValue() slog.Value { return slog.GroupValue(slog.Stri
 // LogValue shows which key is published.
 func (c PrepareKey) LogValue() slog.Value { return c.SigningKey.LogValue() }
 
+// LogValue shows which key is sealed anew.
+func (c ResealKey) LogValue() slog.Value { return slog.GroupValue(slog.String("kid", c.KID)) }
+
 // LogValue shows which cluster is made.
 func (c InitCluster) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("cluster_id", c.ClusterID), slog.Int("level", c.Level), slog.String("kid", c.SigningKey.KID))
@@ -49,3 +52,9 @@ func (c ResetSuperuser) String() string { return c.Kind().String() + " " + c.UID
 
 // GoString keeps the hash out of a %#v.
 func (c ResetSuperuser) GoString() string { return c.String() }
+
+// String keeps the sealed key out of a %v.
+func (c ResealKey) String() string { return c.Kind().String() + " " + c.KID + " " + redacted }
+
+// GoString keeps the sealed key out of a %#v.
+func (c ResealKey) GoString() string { return c.String() }

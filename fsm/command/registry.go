@@ -26,6 +26,7 @@ const (
 	KindActivateKey    Kind = 33
 	KindRetireKey      Kind = 34
 	KindRevokeTokens   Kind = 35
+	KindResealKey      Kind = 36
 )
 
 // spec is what the codec knows about a kind.
@@ -53,6 +54,7 @@ var registry = map[Kind]spec{
 	KindActivateKey:    {name: "activate-key", level: 1, decode: decode[ActivateKey]},
 	KindRetireKey:      {name: "retire-key", level: 1, decode: decode[RetireKey]},
 	KindRevokeTokens:   {name: "revoke-tokens", level: 1, decode: decode[RevokeTokens]},
+	KindResealKey:      {name: "reseal-key", level: 1, decode: decode[ResealKey]},
 }
 
 // String names the kind for logs and metrics.
@@ -100,6 +102,16 @@ func (c InitCluster) blobs() [][]byte                { return keyBlobs(c.Signing
 func (c *InitCluster) setBlobs(blobs [][]byte) error { return setKeyBlobs(&c.SigningKey, blobs) }
 func (c PrepareKey) blobs() [][]byte                 { return keyBlobs(c.SigningKey) }
 func (c *PrepareKey) setBlobs(blobs [][]byte) error  { return setKeyBlobs(&c.SigningKey, blobs) }
+
+func (c ResealKey) blobs() [][]byte { return [][]byte{c.Sealed} }
+
+func (c *ResealKey) setBlobs(blobs [][]byte) error {
+	if len(blobs) != 1 {
+		return fmt.Errorf("%d byte sections, want the sealed half of a signing key", len(blobs))
+	}
+	c.Sealed = blobs[0]
+	return nil
+}
 
 // strict reads exactly one JSON object without unknown members.
 func strict(text []byte, into any) error {
