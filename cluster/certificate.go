@@ -34,19 +34,26 @@ type peerName struct {
 
 // authority issues and checks peer certificates. Every master derives the same authority keys from the key file, so
 // there is nothing to distribute; whoever holds the file is a master as far as certificates can tell.
+//
+// The file holds several keys while they are changed, one master after the other. A certificate is signed by the newest
+// authority that the master has, and comes with certificates by which each older authority vouches for the newest. So
+// two masters that share any key accept each other. Never the other way round: a new authority that vouched for an old
+// one would make dropping that one's key worthless.
 type authority struct {
 	signer ed25519.PrivateKey
 	ca     *x509.Certificate
-	roots  *x509.CertPool // one per key of the file, so that keys can be changed one master at a time
+	bridge [][]byte       // certificates of ca by the older authorities
+	roots  *x509.CertPool // one per key of the file
 }
 
-// newAuthority builds the authority from Ed25519 seeds, the one that signs first.
+// newAuthority builds the authority from Ed25519 seeds, the oldest first.
 func newAuthority(seeds [][]byte) (*authority, error) {
 	if len(seeds) == 0 {
 		return nil, errors.New("the key file holds no key")
 	}
 	a := &authority{roots: x509.NewCertPool()}
-	for i, seed := range seeds {
+	var older []*authority
+	for _, seed := range seeds {
 		if len(seed) != ed25519.SeedSize {
 			return nil, fmt.Errorf("peer authority seed of %d bytes", len(seed))
 		}
@@ -56,26 +63,46 @@ func newAuthority(seeds [][]byte) (*authority, error) {
 			return nil, fmt.Errorf("build the peer authority: %w", err)
 		}
 		a.roots.AddCert(ca)
-		if i == 0 {
-			a.signer, a.ca = key, ca
+		a.signer, a.ca = key, ca
+		older = append(older, &authority{signer: key, ca: ca})
+	}
+	for _, old := range older[:len(older)-1] {
+		der, err := old.vouch(a.ca)
+		if err != nil {
+			return nil, fmt.Errorf("build the peer authority: %w", err)
 		}
+		a.bridge = append(a.bridge, der)
 	}
 	return a, nil
 }
 
-func selfSign(key ed25519.PrivateKey) (*x509.Certificate, error) {
-	pub := key.Public().(ed25519.PublicKey)
+// caTemplate is the certificate of an authority's key. Below it there is at most one other authority.
+func caTemplate(pub ed25519.PublicKey) *x509.Certificate {
 	id := sha256.Sum256(pub)
-	t := &x509.Certificate{
+	return &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "gatehouse peers"},
 		NotBefore: certFrom, NotAfter: certTo, SubjectKeyId: id[:20],
-		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1, KeyUsage: x509.KeyUsageCertSign,
 	}
+}
+
+func selfSign(key ed25519.PrivateKey) (*x509.Certificate, error) {
+	pub := key.Public().(ed25519.PublicKey)
+	t := caTemplate(pub)
 	der, err := x509.CreateCertificate(rand.Reader, t, t, pub, key)
 	if err != nil {
 		return nil, err
 	}
 	return x509.ParseCertificate(der)
+}
+
+// vouch certifies a newer authority, which may sign for servers only.
+func (a *authority) vouch(newer *x509.Certificate) ([]byte, error) {
+	pub := newer.PublicKey.(ed25519.PublicKey)
+	t := caTemplate(pub)
+	t.MaxPathLen, t.MaxPathLenZero = 0, true
+	t.AuthorityKeyId = a.ca.SubjectKeyId
+	return x509.CreateCertificate(rand.Reader, t, a.ca, pub, a.signer)
 }
 
 // issue makes a key pair and a certificate that names the server and, if known, the cluster.
@@ -102,15 +129,24 @@ func (a *authority) issue(name peerName) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issue a peer certificate: %w", err)
 	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+	return &tls.Certificate{Certificate: append([][]byte{der}, a.bridge...), PrivateKey: key, Leaf: leaf}, nil
 }
+
+// maxChain is the longest chain that is looked at: one certificate, and a vouching one per older key.
+const maxChain = 16
 
 // verify checks that a certificate comes from the authority and returns whom it names.
 func (a *authority) verify(chain []*x509.Certificate) (peerName, error) {
-	if len(chain) != 1 {
-		return peerName{}, fmt.Errorf("peer sent %d certificates, want 1", len(chain))
+	if len(chain) == 0 || len(chain) > maxChain {
+		return peerName{}, fmt.Errorf("peer sent %d certificates, want 1 to %d", len(chain), maxChain)
 	}
-	_, err := chain[0].Verify(x509.VerifyOptions{Roots: a.roots, CurrentTime: certAt, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	bridge := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		bridge.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{
+		Roots: a.roots, Intermediates: bridge, CurrentTime: certAt, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
 	if err != nil {
 		return peerName{}, fmt.Errorf("peer certificate is not from this cluster's key file: %w", err)
 	}

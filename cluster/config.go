@@ -15,8 +15,10 @@ import (
 
 // Keys derives and uses the keys of this master's key file. *keyring.Ring is one.
 type Keys interface {
-	// Derive returns n bytes for a label from every key of the file, the primary's first.
+	// Derive returns n bytes for a label from every key of the file, the oldest key's first.
 	Derive(label string, n int) [][]byte
+	// DerivePrimary returns those of the key that is primary now.
+	DerivePrimary(label string, n int) []byte
 	disk.Keys
 }
 
@@ -59,11 +61,14 @@ type Config struct {
 	Expect      int      // form the first cluster of exactly so many masters; 0: only join
 
 	Keys    Keys
+	KeyIDs  []string // of the keys of the file, told to peers
 	Machine Machine
 	// BeginTerm encodes the entry with which a new leader opens its term.
 	BeginTerm func(term uint64, leader string) []byte
 	Level     func() int           // the level that the applied state holds; nil: 0
 	Removed   func(id string) bool // whether the applied state has the tombstone of this server; nil: none
+	// PrimaryKey is the id of the key that seals by the applied state; who joins must hold it. nil: "", none yet
+	PrimaryKey func() string
 
 	RaftMultiplier float64 // scales every Raft time-out; 0 means 1
 	Disk           disk.Options
@@ -104,6 +109,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Removed == nil {
 		c.Removed = func(string) bool { return false }
+	}
+	if c.PrimaryKey == nil {
+		c.PrimaryKey = func() string { return "" }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -21,13 +21,18 @@ func (n *Node) startGossip() error {
 	}
 	g, err := gossip.Start(gossip.Config{
 		BindAddr: c.BindAddr, Port: c.Port, Advertise: c.Advertise, Name: n.id, Logger: n.log,
-		Keys: n.cfg.Keys.Derive(gossipLabel, 32), OnChange: n.changed.notify, Meta: n.gossipMeta,
+		Keys: n.gossipKeys(), OnChange: n.changed.notify, Meta: n.gossipMeta,
 	})
 	if err != nil {
 		return fmt.Errorf("start the gossip: %w", err)
 	}
 	n.gossip.Store(g)
 	return nil
+}
+
+// gossipKeys are all that decrypt, after the one that encrypts.
+func (n *Node) gossipKeys() [][]byte {
+	return append([][]byte{n.cfg.Keys.DerivePrimary(gossipLabel, 32)}, n.cfg.Keys.Derive(gossipLabel, 32)...)
 }
 
 func (n *Node) gossipMeta() gossip.Meta {
@@ -42,14 +47,17 @@ const (
 	gossipTogether = 30 * time.Second // and later, so that parts that lost each other meet again
 )
 
-// gossipOn contacts the join addresses again and again, names being resolved anew each time, and spreads the cluster id
-// when it becomes known.
+// gossipOn contacts the join addresses again and again, names being resolved anew each time, spreads the cluster id
+// when it becomes known, and encrypts with the key that is primary.
 func (n *Node) gossipOn(ctx context.Context) error {
 	g := n.gossip.Load()
 	if g == nil {
 		return nil
 	}
 	for told := n.ClusterID(); ; {
+		if err := g.Encrypt(n.cfg.Keys.DerivePrimary(gossipLabel, 32)); err != nil {
+			n.log.Error("gossip stays with its key", "error", err)
+		}
 		if _, err := g.Join(ctx, n.cfg.Join); err != nil {
 			n.log.Debug("no join address answered", "error", err)
 		}

@@ -33,7 +33,8 @@ type hello struct {
 	DiskLow   bool              `json:"disk_low"`
 	Peers     map[string]string `json:"peers,omitempty"` // addresses it knows
 	Clock     time.Time         `json:"clock"`
-	Seen      position          `json:"seen"` // how far the one it talks to certainly was
+	Keys      []string          `json:"keys,omitempty"` // ids of the keys of its key file
+	Seen      position          `json:"seen"`           // how far the one it talks to certainly was
 }
 
 // formed reports whether the sender is part of a cluster that exists, as opposed to one that is being formed.
@@ -46,6 +47,7 @@ func (n *Node) introduce(to string) hello {
 		ID: n.id, Name: n.cfg.Name, API: n.cfg.APIAdvertise, Peer: n.cfg.PeerAdvertise, Version: n.cfg.Version,
 		MaxLevel: n.cfg.MaxLevel, Level: max(id.Level, n.cfg.Level()), Expect: n.cfg.Expect, ClusterID: id.ClusterID,
 		State: n.state(), Applied: n.machine.AppliedIndex(), Clock: n.cfg.Now(), Peers: n.book.best(),
+		Keys: n.cfg.KeyIDs,
 	}
 	servers := n.configuration()
 	h.Voters = voterIDs(servers)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -20,9 +21,10 @@ const (
 
 // joinRequest is the body of /peer/v1/join. Who asks is in the certificate; it cannot ask for a vote.
 type joinRequest struct {
-	Peer     string `json:"peer"` // its address
-	Name     string `json:"name"`
-	MaxLevel int    `json:"max_level"`
+	Peer     string   `json:"peer"` // its address
+	Name     string   `json:"name"`
+	MaxLevel int      `json:"max_level"`
+	Keys     []string `json:"keys,omitempty"` // ids of the keys of its key file
 }
 
 // joinAnswer says who leads, when the one asked does not.
@@ -80,7 +82,7 @@ func (n *Node) askToJoin(ctx context.Context) error {
 
 func (n *Node) askOne(ctx context.Context, id string) (a joinAnswer, err error) {
 	_, err = n.client.call(ctx, n.client.byID, n.client.hostOf(id), "/peer/v1/join",
-		joinRequest{Peer: n.cfg.PeerAdvertise, Name: n.cfg.Name, MaxLevel: n.cfg.MaxLevel}, &a)
+		joinRequest{Peer: n.cfg.PeerAdvertise, Name: n.cfg.Name, MaxLevel: n.cfg.MaxLevel, Keys: n.cfg.KeyIDs}, &a)
 	if err != nil {
 		return a, fmt.Errorf("ask %s to join: %w", id, err)
 	}
@@ -127,6 +129,9 @@ func (n *Node) addNonvoter(ctx context.Context, id string, req joinRequest) erro
 		return errors.New("this server was removed from the cluster; its data directory cannot be used again")
 	case req.MaxLevel < n.cfg.Level():
 		return tooOld(n.cfg.Level(), req.MaxLevel)
+	}
+	if primary := n.cfg.PrimaryKey(); primary != "" && !slices.Contains(req.Keys, primary) {
+		return fmt.Errorf("its key file lacks the key %s, with which the cluster seals: copy the file of a master", primary)
 	}
 	if s, ok := n.configured(id); ok {
 		if s.Suffrage == raft.Voter {

@@ -48,7 +48,7 @@ func (n *Node) ask(ctx context.Context, id string) (h hello, reachable bool) {
 func masterFrom(s raft.Server, h hello, reachable bool) Master {
 	m := Master{
 		ID: string(s.ID), Name: h.Name, API: h.API, Peer: h.Peer, Version: h.Version,
-		Level: h.Level, MaxLevel: h.MaxLevel, AppliedIndex: h.Applied, DiskLow: h.DiskLow,
+		Level: h.Level, MaxLevel: h.MaxLevel, AppliedIndex: h.Applied, DiskLow: h.DiskLow, KeyIDs: h.Keys,
 	}
 	switch {
 	case !reachable:

@@ -41,6 +41,7 @@ type Master struct {
 	MaxLevel     int
 	AppliedIndex uint64
 	DiskLow      bool
+	KeyIDs       []string // of the keys of its key file
 }
 
 // Status is this master's own view, without asking anybody.

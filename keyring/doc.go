@@ -9,6 +9,7 @@
 // hold, where the 96-bit nonces of AES-GCM stop being safe after 2^32.
 //
 // A set, and not one key, makes the key replaceable without downtime: add a key to the file of every master, then make it
-// primary (a replicated fact, see [Ring.Following]), then drop the old one when nothing is sealed under it any more.
+// primary (a replicated fact, see [Ring.Following]), then drop the old one when nothing is sealed under it any more. A key
+// is added at the end, so the order of the file is that of age.
 // Open tries the key that the sealed bytes name; Seal always uses the primary.
 package keyring

@@ -109,17 +109,19 @@ func (r *Ring) Following(primary func() string) *Ring {
 	return &Ring{keys: r.keys, primary: primary}
 }
 
-// Derive returns n bytes for the label from every key, the primary's first. The label separates uses: what is derived
-// under one label says nothing about another, and never equals a key that seals.
+// Derive returns n bytes for the label from every key, in the order of the file: the oldest key first, whichever is primary.
+// The label separates uses: what is derived under one label says nothing about another, and never equals a key that seals.
 func (r *Ring) Derive(label string, n int) [][]byte {
-	first := r.primaryKey()
-	out := [][]byte{first.derive("derive:"+label, n)}
-	for _, k := range r.keys {
-		if k != first {
-			out = append(out, k.derive("derive:"+label, n))
-		}
+	out := make([][]byte, len(r.keys))
+	for i, k := range r.keys {
+		out[i] = k.derive("derive:"+label, n)
 	}
 	return out
+}
+
+// DerivePrimary returns what Derive derives from the primary key.
+func (r *Ring) DerivePrimary(label string, n int) []byte {
+	return r.primaryKey().derive("derive:"+label, n)
 }
 
 func newRing(keys []*key) (*Ring, error) {

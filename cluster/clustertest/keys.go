@@ -21,6 +21,9 @@ func (k Keys) Derive(label string, n int) [][]byte {
 	return [][]byte{b}
 }
 
+// DerivePrimary implements cluster.Keys.
+func (k Keys) DerivePrimary(label string, n int) []byte { return k.Derive(label, n)[0] }
+
 func (k Keys) aead(label string) cipher.AEAD {
 	block, err := aes.NewCipher(k.Derive(label, 32)[0])
 	if err != nil {

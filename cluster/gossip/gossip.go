@@ -56,6 +56,7 @@ type Config struct {
 // Gossip is a running memberlist. Its methods are safe for concurrent use.
 type Gossip struct {
 	list *memberlist.Memberlist
+	ring *memberlist.Keyring
 	cfg  Config
 }
 
@@ -68,7 +69,7 @@ func Start(cfg Config) (*Gossip, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gossip keys: %w", err)
 	}
-	g := &Gossip{cfg: cfg}
+	g := &Gossip{cfg: cfg, ring: ring}
 	c := memberlist.DefaultLANConfig()
 	c.Name = cfg.Name
 	c.Label = label
@@ -181,6 +182,14 @@ func (g *Gossip) resolve(ctx context.Context, addr string) ([]string, error) {
 func (g *Gossip) Update() error {
 	if err := g.list.UpdateNode(time.Second); err != nil {
 		return fmt.Errorf("spread the changed metadata: %w", err)
+	}
+	return nil
+}
+
+// Encrypt chooses the key that encrypts from now on, one of those of the Config.
+func (g *Gossip) Encrypt(key []byte) error {
+	if err := g.ring.UseKey(key); err != nil {
+		return fmt.Errorf("encrypt with another key: %w", err)
 	}
 	return nil
 }

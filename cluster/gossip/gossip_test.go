@@ -96,3 +96,36 @@ func TestLogLinesBecomeRecords(t *testing.T) {
 		t.Errorf("record = %s", got)
 	}
 }
+
+// While the key is changed everybody decrypts with both; who has dropped the old one follows those that encrypt with the new.
+func TestTheKeyThatEncryptsChangesWhileGossiping(t *testing.T) {
+	keyed := func(name string, keys ...byte) *Gossip {
+		cfg := Config{BindAddr: "127.0.0.1", Name: name, Meta: func() Meta { return Meta{ID: name} }}
+		for _, k := range keys {
+			cfg.Keys = append(cfg.Keys, bytes.Repeat([]byte{k}, 32))
+		}
+		g, err := Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { g.Shutdown() })
+		return g
+	}
+	a, old := keyed("aaaa", 1, 1, 2), keyed("bbbb", 1)
+	if err := join(t, a, old); err != nil {
+		t.Errorf("a master without the new key: %v", err)
+	}
+	dropped := keyed("cccc", 2)
+	if err := join(t, a, dropped); err == nil {
+		t.Error("what the old key encrypted was read without it")
+	}
+	if err := a.Encrypt(bytes.Repeat([]byte{2}, 32)); err != nil {
+		t.Fatal(err)
+	}
+	if err := join(t, a, dropped); err != nil {
+		t.Errorf("a master without the old key, after the change: %v", err)
+	}
+	if err := a.Encrypt(bytes.Repeat([]byte{3}, 32)); err == nil {
+		t.Error("a foreign key encrypts")
+	}
+}

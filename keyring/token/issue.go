@@ -118,13 +118,21 @@ func (i *Issuer) private(key *iam.SigningKey, all []*iam.SigningKey) (*rsa.Priva
 	return private, nil
 }
 
-// openSigningKey unseals a private key and makes sure that it is the one its id and public half promise. Its errors name
-// the kid and the id of the cluster key.
-func openSigningKey(keys Opener, key *iam.SigningKey) (*rsa.PrivateKey, error) {
-	der, err := keys.Open(keyLabel, key.Sealed, []byte(key.KID))
+// openSealed unseals the private half of a key. Its errors name the kid and the id of the cluster key.
+func openSealed(keys Opener, key *iam.SigningKey) (der []byte, err error) {
+	der, err = keys.Open(keyLabel, key.Sealed, []byte(key.KID))
 	if err != nil {
 		sealedBy, _ := keyring.SealedKeyID(key.Sealed)
 		return nil, fmt.Errorf("open signing key %s, sealed by cluster key %q: %w", key.KID, sealedBy, err)
+	}
+	return der, nil
+}
+
+// openSigningKey unseals a private key and makes sure that it is the one its id and public half promise.
+func openSigningKey(keys Opener, key *iam.SigningKey) (*rsa.PrivateKey, error) {
+	der, err := openSealed(keys, key)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(der)
 	parsed, err := x509.ParsePKCS8PrivateKey(der)

@@ -50,6 +50,20 @@ func GenerateSigningKey(keys Sealer, now time.Time) (*iam.SigningKey, error) {
 	}, nil
 }
 
+// Reseal seals the private half of a key anew, with the key that seals at present. It fails with keyring's errors when this
+// master cannot open it.
+func Reseal(keys interface {
+	Opener
+	Sealer
+}, key *iam.SigningKey) ([]byte, error) {
+	der, err := openSealed(keys, key)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(der)
+	return keys.Seal(keyLabel, der, []byte(key.KID)), nil
+}
+
 // KID is the id of a public key: the lower-case hex SHA-256 of its exponent and modulus in decimal and "RSA" (contract 2.4).
 func KID(pub *rsa.PublicKey) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d%dRSA", pub.E, pub.N))

@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/keyring"
 )
 
 // The modulus and kid that the product documentation prints as its sample JWKS.
@@ -57,6 +59,44 @@ func TestAGeneratedKeyIsPreparedAndOpens(t *testing.T) {
 	pub, err := publicKey(key)
 	if err != nil || !pub.Equal(&private.PublicKey) {
 		t.Errorf("the public half is another key's: %v", err)
+	}
+}
+
+func TestAResealedKeyNeedsTheNewClusterKeyAlone(t *testing.T) {
+	old, err := keyring.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, added, err := old.AddKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := GenerateSigningKey(both, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated, err := both.WithPrimary(added)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := Reseal(rotated, key)
+	if err != nil {
+		t.Fatalf("Reseal: %v", err)
+	}
+	next := *key
+	next.Sealed = sealed
+	dropped, err := rotated.WithoutKey(old.PrimaryID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSigningKey(dropped, &next); err != nil {
+		t.Errorf("the new cluster key alone: %v", err)
+	}
+	if _, err := openSigningKey(old, &next); !errors.Is(err, keyring.ErrUnknownKey) {
+		t.Errorf("the old cluster key alone: %v, want ErrUnknownKey", err)
+	}
+	if _, err := Reseal(dropped, key); !errors.Is(err, keyring.ErrUnknownKey) {
+		t.Errorf("a key that cannot be opened was sealed anew: %v", err)
 	}
 }
 
