@@ -237,7 +237,9 @@ func testSilentLeader(t *testing.T) {
 	}
 }
 
-func TestBrokenConnectionsDoNotDeposeALiveLeader(t *testing.T) { synctest.Test(t, testBrokenConnections) }
+func TestBrokenConnectionsDoNotDeposeALiveLeader(t *testing.T) {
+	synctest.Test(t, testBrokenConnections)
+}
 
 func testBrokenConnections(t *testing.T) {
 	c := clustertest.New(t, 3, clustertest.Options{Logger: logger()})

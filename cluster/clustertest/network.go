@@ -45,7 +45,7 @@ func NewNetwork() *Network {
 
 // Listen opens a name for connections.
 func (n *Network) Listen(name string) net.Listener {
-	l := &listener{net: n, name: name, conns: make(chan net.Conn, 64), done: make(chan struct{})}
+	l := &listener{net: n, name: name, conns: make(chan net.Conn, 256), done: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listeners[name] = l
