@@ -90,8 +90,7 @@ func (m *Machine) WaitIndex(ctx context.Context, index uint64) error {
 		return nil
 	}
 	g := m.waiting.join(index)
-	if m.AppliedIndex() >= index { // published between the first look and joining
-		m.waiting.leave(g)
+	if g == nil { // published since the first look
 		return nil
 	}
 	select {

@@ -336,6 +336,19 @@ func TestWaitIndexReturnsWhenTheIndexIsApplied(t *testing.T) {
 	})
 }
 
+// An index that was applied between a reader's look at the state and its joining must not be waited for.
+func TestNobodyWaitsForWhatIsApplied(t *testing.T) {
+	var w waitlist
+	early := w.join(5)
+	w.wake(5)
+	<-early.done
+	for index, want := range map[uint64]bool{1: false, 5: false, 6: true} {
+		if g := w.join(index); (g != nil) != want {
+			t.Errorf("join(%d) waits: %v, want %v", index, g != nil, want)
+		}
+	}
+}
+
 func TestWaitIndexGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine(t)

@@ -8,7 +8,9 @@ import (
 // waitlist holds who waits for an index. Those who wait for the same one share a channel: one close wakes thousands,
 // and whoever waits for a later index sleeps on.
 type waitlist struct {
-	mu sync.Mutex // guards groups and the members of each
+	mu sync.Mutex // guards everything below, and the members of each group
+	// applied is the index up to which everybody was woken.
+	applied uint64
 	// groups is in ascending order of index. It is short: reads share rounds, so few indices are waited for at once.
 	groups []*waitgroup
 }
@@ -30,9 +32,13 @@ func byWaitIndex(g *waitgroup, index uint64) int {
 	return 0
 }
 
+// join starts waiting. It returns nil when there is nothing to wait for.
 func (w *waitlist) join(index uint64) *waitgroup {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if index <= w.applied {
+		return nil
+	}
 	i, found := slices.BinarySearchFunc(w.groups, index, byWaitIndex)
 	if !found {
 		w.groups = slices.Insert(w.groups, i, &waitgroup{index: index, done: make(chan struct{})})
@@ -59,6 +65,7 @@ func (w *waitlist) leave(g *waitgroup) {
 func (w *waitlist) wake(applied uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.applied = applied
 	n := 0
 	for n < len(w.groups) && w.groups[n].index <= applied {
 		close(w.groups[n].done)

@@ -82,7 +82,7 @@ func remember(t *state.Txn, id *Idempotency) {
 	if id == nil {
 		return
 	}
-	if _, exists := t.User(id.UID); exists {
-		t.PutReplay(id.UID, id.Key, id.Hash, id.Status)
+	if u, exists := t.User(id.UID); exists {
+		t.PutReplay(u.UID, id.Key, id.Hash, id.Status)
 	}
 }

@@ -64,7 +64,6 @@ func expired(r *Replay, clock time.Time) bool { return !clock.Before(r.Time.Add(
 // PutReplay remembers the outcome of a request, at the index and the clock of the entry. The user's expired keys and,
 // above MaxReplays, its oldest ones are forgotten. The key must not be remembered already.
 func (t *Txn) PutReplay(uid, key string, hash Hash, status int) {
-	uid = t.uidOf(uid)
 	seq := t.makeRoom(uid)
 	r := &Replay{UID: uid, Key: key, Hash: hash, Status: status, Index: t.index, Time: t.meta.Clock, Seq: seq}
 	set(&t.undo, &t.replays, r)

@@ -130,24 +130,31 @@ func (d *data) loadMembership(m *Membership) error {
 }
 
 func (d *data) loadGrant(g *Grant) error {
-	if g.Actions == 0 || !d.holds(g) {
+	if g.Actions == 0 || !d.resolve(g) {
 		return errReference
 	}
-	g = d.share(*g)
 	d.grantsOf.own().Set(g)
 	return load(&d.grants, g)
 }
 
-// holds reports whether both ends of the grant exist.
-func (d *data) holds(g *Grant) bool {
-	if _, ok := d.ACL(g.RID); !ok {
+// resolve lets the grant use the strings of the records it refers to, if both exist.
+func (d *data) resolve(g *Grant) bool {
+	acl, ok := d.ACL(g.RID)
+	if !ok {
 		return false
 	}
+	g.RID = acl.RID
 	if g.Group {
-		_, ok := d.Group(g.Principal)
+		group, ok := d.Group(g.Principal)
+		if ok {
+			g.Principal = group.GID
+		}
 		return ok
 	}
-	_, ok := d.User(g.Principal)
+	user, ok := d.User(g.Principal)
+	if ok {
+		g.Principal = user.UID
+	}
 	return ok
 }
 
@@ -165,7 +172,6 @@ func (d *data) loadKey(r *keyRecord) error {
 }
 
 func (d *data) loadReplay(r *Replay) error {
-	r.UID = d.uidOf(r.UID)
 	if last, ok := d.replaySeq.t.Max(); ok && last.UID == r.UID && last.Seq+1 != r.Seq {
 		return errOrder
 	}

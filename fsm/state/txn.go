@@ -105,9 +105,10 @@ func (t *Txn) PutGroup(g *iam.Group) { set(&t.undo, &t.groups, groupItem{g.GID, 
 // PutACL creates or replaces a protected resource.
 func (t *Txn) PutACL(a *iam.ACL) { set(&t.undo, &t.acls, aclItem{a.RID, a}) }
 
-// PutMembership puts the user into the group. Both must exist; their records lend their strings.
+// PutMembership puts the user into the group. Both must exist. The state keeps the strings: pass those of the records
+// (User.UID, Group.GID), and a million memberships cost no two million strings.
 func (t *Txn) PutMembership(gid, uid string) {
-	m := &Membership{GID: t.gidOf(gid), UID: t.uidOf(uid)}
+	m := &Membership{GID: gid, UID: uid}
 	set(&t.undo, &t.members, m)
 	set(&t.undo, &t.memberOf, m)
 }
@@ -119,47 +120,20 @@ func (t *Txn) DeleteMembership(gid, uid string) {
 	remove(&t.undo, &t.memberOf, m)
 }
 
-// PutGrant sets what the principal may do on the resource; the empty set removes the grant.
+// PutGrant sets what the principal may do on the resource, both of which must exist; the empty set removes the grant.
+// The state keeps the strings: pass those of the records.
 func (t *Txn) PutGrant(g Grant) {
 	if g.Actions == 0 {
 		t.deleteGrant(&g)
 		return
 	}
-	shared := t.share(g)
-	set(&t.undo, &t.grants, shared)
-	set(&t.undo, &t.grantsOf, shared)
+	set(&t.undo, &t.grants, &g)
+	set(&t.undo, &t.grantsOf, &g)
 }
 
 func (t *Txn) deleteGrant(g *Grant) {
 	remove(&t.undo, &t.grants, g)
 	remove(&t.undo, &t.grantsOf, g)
-}
-
-// share lets a grant use the strings of the records it refers to: a million grants then cost no million strings.
-func (d *data) share(g Grant) *Grant {
-	if a, ok := d.ACL(g.RID); ok {
-		g.RID = a.RID
-	}
-	if g.Group {
-		g.Principal = d.gidOf(g.Principal)
-	} else {
-		g.Principal = d.uidOf(g.Principal)
-	}
-	return &g
-}
-
-func (d *data) uidOf(uid string) string {
-	if u, ok := d.User(uid); ok {
-		return u.UID
-	}
-	return uid
-}
-
-func (d *data) gidOf(gid string) string {
-	if g, ok := d.Group(gid); ok {
-		return g.GID
-	}
-	return gid
 }
 
 // PutSigningKey creates or replaces a key.
