@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"gatehouse/cluster"
 	"gatehouse/cluster/clustertest"
 	"gatehouse/fsm/fault"
@@ -62,6 +64,39 @@ func testDuties(t *testing.T) {
 	}
 	for _, v := range violations {
 		t.Error(v)
+	}
+}
+
+// unbegun is a machine on which no term is ever begun.
+type unbegun struct{ *clustertest.Register }
+
+func (unbegun) BegunTerm() uint64 { return 0 }
+
+func TestWhoWonAnElectionIsNoLeaderUntilItsTermIsBegun(t *testing.T) { synctest.Test(t, testUnbegun) }
+
+func testUnbegun(t *testing.T) {
+	c := clustertest.New(t, 3, clustertest.Options{NoWait: true, Logger: logger(), Configure: func(_ int, cfg *cluster.Config) {
+		cfg.Machine = unbegun{cfg.Machine.(*clustertest.Register)}
+	}})
+	var winner *clustertest.Member
+	clustertest.Eventually(t, 10*time.Second, "an election is won", func() bool {
+		for _, m := range c.Members {
+			if r := m.Node.Raft(); r != nil && r.State() == raft.Leader {
+				winner = m
+			}
+		}
+		return winner != nil
+	})
+	if _, _, ok := winner.Node.Leader(); ok || winner.Node.Status().State == cluster.StateLeader {
+		t.Error("it calls itself the leader")
+	}
+	if _, _, err := winner.Node.Apply(within(t, time.Second), clustertest.Set("a", "1")); !fault.Is(err, fault.NoLeader) {
+		t.Errorf("apply: %v, want %s", err, fault.NoLeader)
+	}
+	for _, m := range c.Members {
+		if r, err := m.Node.ReadIndex(within(t, time.Second)); !fault.Is(err, fault.NoLeader) {
+			t.Errorf("read index on %s = %+v, %v, want %s", m.Name, r, err, fault.NoLeader)
+		}
 	}
 }
 

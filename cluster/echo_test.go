@@ -139,6 +139,16 @@ func TestAnswersToQuestionsFromBeforeTheRoundDoNotCount(t *testing.T) {
 	if !e.decide(&round{first: 7}) {
 		t.Error("an answer to question 7 did not decide a round that began with it")
 	}
+
+	// The same for a follower's answer when this server leads.
+	e.own = func() answer { return leading(5, 9, "a", "b", "c") }
+	l.answer = follows(5)
+	if e.decide(&round{first: 8}) {
+		t.Error("a follower's answer to question 7 decided a round that began with question 8")
+	}
+	if !e.decide(&round{first: 7}) {
+		t.Error("a follower's answer to question 7 did not decide a round that began with it")
+	}
 }
 
 func TestReadIndexCarriesTheLeadersTermNameAndClock(t *testing.T) {
