@@ -1,0 +1,52 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func TestRaftLogShowsWhatIsHarmlessAndHidesTheRest(t *testing.T) {
+	var out bytes.Buffer
+	l := newRaftLogger(slog.New(slog.NewTextHandler(&out, nil)))
+	entry := &raft.Log{Index: 3, Data: []byte("canary")}
+	l.With("id", "x").Error("Got Something", "command", hclog.Fmt("%#v", entry), "entry", entry, "data", entry.Data,
+		"servers", hclog.Fmt("%+v", []raft.Server{{ID: "abc"}}), "peer", raft.Server{ID: "def", Address: "ghi"}, "error", errors.New("broken"), "term", uint64(4))
+	got := out.String()
+	for _, want := range []string{`msg="raft: got Something"`, "level=ERROR", "id=x", "command=[redacted]", "entry=[*raft.Log]", "ID:abc", "peer=def", "error=broken", "term=4"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("record lacks %s: %s", want, got)
+		}
+	}
+	if strings.Contains(got, "canary") || strings.Contains(got, "99 97") {
+		t.Errorf("an entry is in the log: %s", got)
+	}
+}
+
+func TestRepeatedMessagesAreThinnedOutAndCounted(t *testing.T) {
+	l := &repeatLimit{seen: map[string]*repeats{}}
+	now, logged := time.Unix(0, 0), 0
+	for range 1000 { // 20 s
+		if skipped, ok := l.admit("again", now); ok {
+			logged++
+			if now.Sub(time.Unix(0, 0)) == repeatWindow && skipped != 497 {
+				t.Errorf("%d messages were counted, want 497", skipped)
+			}
+		}
+		now = now.Add(20 * time.Millisecond)
+	}
+	if logged != 6 {
+		t.Errorf("%d of 1000 equal messages in 20 s were logged, want 6", logged)
+	}
+	if _, ok := l.admit("another", now); !ok {
+		t.Error("another message was dropped")
+	}
+}
