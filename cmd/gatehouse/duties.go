@@ -7,7 +7,9 @@ import (
 
 	"gatehouse/cluster"
 	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
+	"gatehouse/keyring"
 	"gatehouse/keyring/token"
 )
 
@@ -16,6 +18,7 @@ func (m *master) duties() []cluster.Duty {
 	return []cluster.Duty{
 		{Name: "initialise", Run: m.initialise},
 		{Name: "raise-level", Run: m.raiseLevel},
+		{Name: "reseal-keys", Run: m.resealKeys},
 	}
 }
 
@@ -70,10 +73,15 @@ const levelPoll = 10 * time.Second
 // raiseLevel goes up one level at a time, when every configured server, reachable now, has
 // a binary that knows the next one: from then on an older binary cannot follow.
 func (m *master) raiseLevel(ctx context.Context, term uint64) error {
-	poll := time.NewTicker(levelPoll)
+	return repeatedly(ctx, levelPoll, func() error { return m.raiseOnce(ctx, term) })
+}
+
+// repeatedly does something now and again until ctx ends or it fails.
+func repeatedly(ctx context.Context, pause time.Duration, do func() error) error {
+	poll := time.NewTicker(pause)
 	defer poll.Stop()
 	for {
-		if err := m.raiseOnce(ctx, term); err != nil {
+		if err := do(); err != nil {
 			return err
 		}
 		select {
@@ -96,6 +104,40 @@ func (m *master) raiseOnce(ctx context.Context, term uint64) error {
 		return fmt.Errorf("raise the cluster level to %d: %w", level+1, err)
 	}
 	m.log.Info("cluster level raised", "level", level+1)
+	return nil
+}
+
+// resealPoll is how often the leader looks for signing keys that an old cluster key seals.
+const resealPoll = 2 * time.Second
+
+// resealKeys seals the signing keys with the primary cluster key after that was changed, so that the old one can be dropped.
+// It is a duty rather than a part of the change, because a key may be sealed by the old one while the change is under way.
+func (m *master) resealKeys(ctx context.Context, term uint64) error {
+	return repeatedly(ctx, resealPoll, func() error { return m.resealOnce(ctx, term) })
+}
+
+func (m *master) resealOnce(ctx context.Context, term uint64) error {
+	primary := m.primaryKey()
+	if m.ring.PrimaryID() != primary {
+		return nil // nothing is initialised, or this master's file lacks the key; it would seal with another one
+	}
+	for _, key := range m.machine.State().SigningKeys() {
+		if by, err := keyring.SealedKeyID(key.Sealed); err == nil && by == primary {
+			continue
+		}
+		sealed, err := token.Reseal(m.ring, key)
+		if err != nil {
+			return fmt.Errorf("seal a signing key anew: %w", err)
+		}
+		_, err = m.machine.Submit(ctx, m.node, m.header(term), command.ResealKey{KID: key.KID, Sealed: sealed})
+		if fault.Is(err, fault.UnknownKey) {
+			continue // retired just now
+		}
+		if err != nil {
+			return fmt.Errorf("replace the seal of signing key %s: %w", key.KID, err)
+		}
+		m.log.Info("signing key sealed anew", "kid", key.KID, "key_id", primary)
+	}
 	return nil
 }
 

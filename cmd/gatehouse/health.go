@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (p *program) healthCommand() *cobra.Command {
@@ -27,7 +28,7 @@ func (p *program) healthCommand() *cobra.Command {
 			return p.printHealth(cmd, p.baseURL(base)+path)
 		},
 	}
-	addURLFlag(cmd, &base)
+	addURLFlag(cmd.Flags(), &base)
 	cmd.Flags().BoolVar(&strict, "strict", false, "ask for a linearizable read to succeed now")
 	return cmd
 }
@@ -56,8 +57,8 @@ func (p *program) printHealth(cmd *cobra.Command, url string) error {
 // defaultURL is the API of the master on this host.
 const defaultURL = "http://127.0.0.1:8101"
 
-func addURLFlag(cmd *cobra.Command, base *string) {
-	cmd.Flags().StringVar(base, "url", "", "address of any master or load balancer (GATEHOUSE_URL; default "+defaultURL+")")
+func addURLFlag(flags *pflag.FlagSet, base *string) {
+	flags.StringVar(base, "url", "", "address of any master or load balancer (GATEHOUSE_URL; default "+defaultURL+")")
 }
 
 // baseURL is the flag, else GATEHOUSE_URL, else the master on this host.

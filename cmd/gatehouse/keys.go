@@ -25,7 +25,7 @@ func (p *program) keysCommand() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var base string
-	cmd.PersistentFlags().StringVar(&base, "url", "", "address of any master or load balancer (GATEHOUSE_URL; default "+defaultURL+")")
+	addURLFlag(cmd.PersistentFlags(), &base)
 	cmd.AddCommand(p.keysList(&base), p.keysPrepare(&base), p.keysActivate(&base), p.keysRetire(&base))
 	return cmd
 }

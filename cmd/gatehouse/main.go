@@ -74,7 +74,7 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.agentCommand(), p.devCommand(), p.healthCommand(), p.keygenCommand(), p.keysCommand(),
+	root.AddCommand(p.agentCommand(), p.devCommand(), p.healthCommand(), p.keygenCommand(), p.clusterKeysCommand(), p.keysCommand(),
 		p.hashPasswordCommand(), p.resetSuperuserCommand(), p.versionCommand())
 	return root
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,9 +52,9 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	}
 	m.machine = fsm.New(fsm.Options{Logger: m.log, MaxLevel: maxLevel, OnDivergence: m.fatal})
 	// Which key seals is decided by the cluster, not by one master's file.
-	m.ring = ring.Following(func() string { return m.machine.State().Meta().PrimaryKeyID })
+	m.ring = ring.Following(m.primaryKey)
 	if m.node, err = cluster.New(ctx, m.nodeConfig()); err != nil {
-		return err
+		return m.explain(err)
 	}
 	m.status.Store(&status{node: m.node, machine: m.machine})
 	auditor, err := openAudit(stderr, m.cfg)
@@ -66,6 +67,17 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	m.admin.open(m.adminHandler())
 	m.logStart()
 	return nil
+}
+
+func (m *master) primaryKey() string { return m.machine.State().Meta().PrimaryKeyID }
+
+// explain adds the likely cause to what looks like damage when the key file lacks a key.
+func (m *master) explain(err error) error {
+	if errors.Is(err, keyring.ErrUnknownKey) {
+		return fmt.Errorf("the key file %s lacks a key that this master's data are sealed by: use the one from before, or that of another master: %w",
+			m.cfg.ClusterKeyFile, err)
+	}
+	return err
 }
 
 func (m *master) nodeConfig() cluster.Config {
@@ -89,6 +101,8 @@ func (m *master) nodeConfig() cluster.Config {
 		Join:          join,
 		Expect:        cfg.Expect,
 		Keys:          m.ring,
+		KeyIDs:        m.ring.KeyIDs(),
+		PrimaryKey:    m.primaryKey,
 		Machine:       m.machine,
 		BeginTerm:     m.beginTerm,
 		Level:         func() int { return m.machine.State().Meta().Level },

@@ -13,6 +13,7 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring/token"
 )
 
@@ -32,6 +33,15 @@ func (c clusterSeam) HasServer(id string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	return slices.ContainsFunc(c.Masters(ctx), func(m cluster.Master) bool { return m.ID == id })
+}
+
+// KeyHolders asks every server of the cluster which cluster keys it has.
+func (c clusterSeam) KeyHolders(ctx context.Context) []iamapi.KeyHolder {
+	var holders []iamapi.KeyHolder
+	for _, m := range c.Masters(ctx) {
+		holders = append(holders, iamapi.KeyHolder{ID: m.ID, Name: m.Name, Answered: m.State != cluster.StateUnreachable, KeyIDs: m.KeyIDs})
+	}
+	return holders
 }
 
 // submitSeam brings commands into the log through this node.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,8 +108,49 @@ func TestKeygenWritesAKeyOnce(t *testing.T) {
 	}
 }
 
+func TestKeygenAddsAndDropsKeysInTheOrderOfTheirAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cluster.key")
+	keygen := func(args ...string) (out, errs string) {
+		t.Helper()
+		code, out, errs := runWith(t, "", append([]string{"keygen"}, args...)...)
+		if code != 0 {
+			t.Fatalf("keygen %q: status %d: %s", args, code, errs)
+		}
+		return out, errs
+	}
+	ids := func() []string {
+		t.Helper()
+		ring, err := keyring.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ring.KeyIDs()
+	}
+	keygen("-o", path)
+	first := ids()[0]
+	added, _ := keygen("--add", path)
+	keygen("--add", path)
+	all := ids()
+	if len(all) != 3 || all[0] != first || !strings.Contains(added, all[1]) || !strings.Contains(added, "cluster-keys activate "+all[1]) {
+		t.Fatalf("keys %v after adding two to %s; said %q", all, first, added)
+	}
+	if _, warned := keygen("--drop", first, path); !strings.Contains(warned, "refuses to start") || !slices.Equal(ids(), all[1:]) {
+		t.Errorf("keys %v after dropping the first of %v; warned %q", ids(), all, warned)
+	}
+	keygen("--drop", all[2], path)
+	for _, args := range [][]string{{"--drop", all[1], path}, {"--drop", first, path}} {
+		if code, _, errs := runWith(t, "", append([]string{"keygen"}, args...)...); code != 1 || !strings.Contains(errs, path) {
+			t.Errorf("keygen %q: status %d, %q; want a refusal that names the file", args, code, errs)
+		}
+	}
+	if got := ids(); !slices.Equal(got, all[1:2]) {
+		t.Errorf("keys %v after refusals, want %v", got, all[1:2])
+	}
+}
+
 func TestUnknownCommandsAndFlagsAreUsageErrors(t *testing.T) {
-	for _, args := range [][]string{{"serve"}, {"agent", "--no-such-flag"}, {"version", "extra"}, {"keys", "activate"}, {"keys", "rotate"}} {
+	for _, args := range [][]string{{"serve"}, {"agent", "--no-such-flag"}, {"version", "extra"}, {"keys", "activate"}, {"keys", "rotate"},
+		{"keygen", "--add"}, {"keygen", "--drop", "x"}, {"keygen", "file"}, {"keygen", "--add", "-o", "x", "y"}, {"cluster-keys", "activate"}} {
 		if code, _, errs := runWith(t, "", args...); code != 2 || errs == "" {
 			t.Errorf("%q: status %d, %q; want 2 and a reason", args, code, errs)
 		}

@@ -52,12 +52,13 @@ func TestRevocationNeedsASuperuserAndAUser(t *testing.T) {
 	h := newHouse(t, 1)
 	h.put(people()...)
 	alice := h.leader().tokenOf("alice", "wonderland")
-	for _, path := range []string{"users/alice/revoke-tokens", "users/bootstrapuser/revoke-tokens", "revoke-tokens", "keys", "keys/x/activate", "keys/x/retire"} {
+	for _, path := range []string{"users/alice/revoke-tokens", "users/bootstrapuser/revoke-tokens", "revoke-tokens", "keys", "keys/x/activate", "keys/x/retire", "cluster-keys/x/activate"} {
 		h.leader().post(alice, path, "").ok(t, http.StatusForbidden)
 		h.leader().post("", path, "").ok(t, http.StatusUnauthorized)
 	}
 	h.leader().do(call{method: "DELETE", path: "/gatehouse/v1/masters/master-1", token: alice}).ok(t, http.StatusForbidden)
 	h.leader().do(call{method: "GET", path: "/gatehouse/v1/keys", token: alice}).ok(t, http.StatusForbidden)
+	h.leader().do(call{method: "GET", path: "/gatehouse/v1/cluster-keys", token: alice}).ok(t, http.StatusForbidden)
 	h.leader().post(h.leader().rootToken(), "users/nobody/revoke-tokens", "").want(t, 400, "ERR_UNKNOWN_USER_ID", "User with uid `nobody` not known.")
 }
 

@@ -11,6 +11,7 @@
 //	uiconfig.go    what the user interface starts with (contract 1.13)
 //	revoke.go      what the original never had: tokens that end before they expire
 //	keys.go        the life of a signing key: prepare, activate, retire
+//	clusterkeys.go who has which cluster key, and which one is primary
 //	masters.go     taking a lost master out of the cluster
 //	superuser.go   the way back in for an operator on a master (contract 3.4)
 //

@@ -46,6 +46,7 @@ type house struct {
 	clock   *fakeClock
 	term    uint64
 	removed []string
+	holders []KeyHolder
 	down    bool // no leader, no read index
 
 	mu     sync.Mutex // guards log, and orders what is applied
@@ -126,6 +127,8 @@ func (m *master) HasServer(id string) bool {
 	known := slices.ContainsFunc(m.house.masters, func(m *master) bool { return m.id == id })
 	return known && !slices.Contains(m.house.removed, id)
 }
+
+func (m *master) KeyHolders(context.Context) []KeyHolder { return m.house.holders }
 
 func (m *master) RemoveServer(_ context.Context, id string) error {
 	m.house.removed = append(m.house.removed, id)

@@ -52,12 +52,22 @@ type ServiceLogins interface {
 	VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts token.LoginOptions) (token.LoginClaims, error)
 }
 
-// Masters changes the configuration of the cluster; it is asked on the leader only.
+// Masters changes the configuration of the cluster; it is asked on the leader only, but for KeyHolders.
 type Masters interface {
+	// KeyHolders asks every server of the configuration which cluster keys it has.
+	KeyHolders(ctx context.Context) []KeyHolder
 	// HasServer reports whether the server is in the cluster's configuration.
 	HasServer(id string) bool
 	// RemoveServer takes it out.
 	RemoveServer(ctx context.Context, id string) error
+}
+
+// KeyHolder is a server of the configuration and the keys of its key file.
+type KeyHolder struct {
+	ID, Name string
+	// Answered says that the server was asked just now; KeyIDs may be of old if not.
+	Answered bool
+	KeyIDs   []string
 }
 
 // Options is what the handlers are made of. What has no default named is needed.

@@ -75,6 +75,9 @@ func script(h *house, kid string) []step {
 		send("gatehouse.keys.retire", "POST", admin+"/keys/"+kid+"/retire", ""),
 		send("gatehouse.keys.retire", "POST", admin+"/keys/"+signingKey().KID+"/retire", ""),
 		get("gatehouse.keys.list", admin+"/keys"),
+		get("gatehouse.cluster-keys.list", admin+"/cluster-keys"),
+		send("gatehouse.cluster-keys.activate", "POST", admin+"/cluster-keys/"+newClusterKey+"/activate", ""),
+		send("gatehouse.cluster-keys.activate", "POST", admin+"/cluster-keys/"+newClusterKey+"/activate", ""),
 		send("gatehouse.tokens.revoke", "POST", admin+"/users/alice/revoke-tokens", ""),
 		send("gatehouse.tokens.revoke", "POST", admin+"/users/nobody/revoke-tokens", ""),
 		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
@@ -89,6 +92,10 @@ func play(t *testing.T, look func(step, answer)) {
 	h := newHouse(t, 2)
 	m, token := h.leader(), h.leader().rootToken()
 	prepared := otherSigningKey()
+	h.holders = []KeyHolder{
+		{ID: "master-1", Name: "one", Answered: true, KeyIDs: []string{ring().PrimaryID(), newClusterKey}},
+		{ID: "master-2", Name: "two", Answered: true, KeyIDs: []string{ring().PrimaryID(), newClusterKey}},
+	}
 	h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, command.PrepareKey{SigningKey: *prepared})
 	for _, s := range script(h, prepared.KID) {
 		if s.admin {
@@ -143,6 +150,7 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`), "<token>"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "<kid>"},
+	{regexp.MustCompile(ring().PrimaryID()), "<cluster key>"},
 	{regexp.MustCompile(`"n": "[\w-]+"`), `"n": "<modulus>"`},
 	{regexp.MustCompile(`-----BEGIN PUBLIC KEY-----[^"]+`), "<public key>"},
 }
