@@ -8,25 +8,26 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
 
-// peerClient speaks HTTP/2 to other masters.
+// peerClient speaks to other masters: HTTP/2 for the cluster's own calls, the relay for what clients ask.
 type peerClient struct {
 	byID   *http.Transport // the URL's host is what hostOf makes of a server id
 	byAddr *http.Transport // the URL's host is an address; whoever answers names itself
 	name   func() string   // the cluster that our certificate names, "" before there is one
+	relays *relays         // for what clients ask
 }
 
 const (
-	maxPeerReply = 1 << 20 // of the cluster's own calls; forwarded answers are not limited here
+	maxPeerReply = 1 << 20
 	helloTimeout = 2 * time.Second
 )
 
 func newPeerClient(p *port) *peerClient {
 	return &peerClient{
+		relays: newRelays(func(ctx context.Context, id string) (net.Conn, error) { return p.dialServer(ctx, id, protoRelay) }),
 		byID: peerTransport(func(ctx context.Context, _, addr string) (net.Conn, error) {
 			id, _, _ := strings.Cut(strings.TrimSuffix(addr, ":443"), ".")
 			return p.dialServer(ctx, id, protoHTTP)
@@ -62,10 +63,7 @@ func peerTransport(dial func(ctx context.Context, network, addr string) (net.Con
 	t := &http.Transport{
 		DialTLSContext: dial, DisableCompression: true, IdleConnTimeout: 5 * time.Minute,
 		Protocols: new(http.Protocols),
-		// Tokens and request ids differ from request to request and fill a whole compression table each time; without
-		// one, a forwarded write costs a tenth less.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second, WriteByteTimeout: 5 * time.Second,
-			MaxEncoderHeaderTableSize: 1},
+		HTTP2:     &http.HTTP2Config{SendPingTimeout: 2 * time.Second, PingTimeout: 2 * time.Second, WriteByteTimeout: 5 * time.Second},
 	}
 	t.Protocols.SetHTTP2(true)
 	return t
@@ -74,16 +72,7 @@ func peerTransport(dial func(ctx context.Context, network, addr string) (net.Con
 func (c *peerClient) close() {
 	c.byID.CloseIdleConnections()
 	c.byAddr.CloseIdleConnections()
-}
-
-// RoundTrip carries an HTTP request to a server's peer port over HTTP/2. Path, query, header and body are taken as
-// they are; scheme and host are not looked at.
-func (n *Node) RoundTrip(id string, r *http.Request) (*http.Response, error) {
-	out := *r
-	out.URL = new(url.URL)
-	*out.URL = *r.URL
-	out.URL.Scheme, out.URL.Host, out.Host, out.RequestURI = "https", n.client.hostOf(id), id, ""
-	return n.client.byID.RoundTrip(&out)
+	c.relays.close()
 }
 
 // call posts a JSON value to a server and decodes the JSON answer into reply. A status other than 200 is a

@@ -12,7 +12,8 @@
 //   - Apply appends on the leader (see apply.go). ReadIndex, on any master, learns an index that covers every write
 //     acknowledged before the call, by asking a majority of the voters for their term (see echo.go).
 //
-// Peers speak mutual TLS 1.3 on one port, split by ALPN into the Raft stream, the term echo, and HTTP/2 (see peer.go).
+// Peers speak mutual TLS 1.3 on one port, split by ALPN into the Raft stream, the term echo, the relay
+// for requests that are handed on, and HTTP/2 (see peer.go).
 // Raft's server addresses are the random server ids; where a server can be reached is looked up at each dial (see
 // book.go), so a change of address needs no change of configuration.
 package cluster

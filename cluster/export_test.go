@@ -23,9 +23,10 @@ func NeverPromote(c *Config) { c.neverPromote = true }
 
 // The protocols of the peer port.
 const (
-	ProtoRaft = protoRaft
-	ProtoEcho = protoEcho
-	ProtoHTTP = protoHTTP
+	ProtoRaft  = protoRaft
+	ProtoEcho  = protoEcho
+	ProtoRelay = protoRelay
+	ProtoHTTP  = protoHTTP
 )
 
 // PeerTLS is the client side of somebody who holds the key file and calls itself what it likes.

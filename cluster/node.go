@@ -174,12 +174,13 @@ func (n *Node) openPort() error {
 var ErrAbort = errors.New("aborted")
 
 // Run serves until ctx ends, then hands leadership over, leaves the gossip and closes the stores. peer handles the
-// HTTP requests of other masters that are not the cluster's own. Run is called once.
+// requests that other masters send with RoundTrip. Run is called once.
 func (n *Node) Run(ctx context.Context, peer http.Handler, duties ...Duty) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 
-	server := n.newPeerServer(peer)
+	server := n.newPeerServer()
+	n.port.relay = n.relayTo(peer)
 	var g errgroup.Group // what serves until everything else has ended
 	g.Go(n.port.serve)
 	g.Go(func() error { return ignoreClosed(server.Serve(n.port.http)) })

@@ -15,9 +15,10 @@ import (
 
 // The protocols on the peer port, told apart by ALPN.
 const (
-	protoRaft = "gatehouse-raft/1" // hashicorp/raft's stream
-	protoEcho = "gatehouse-echo/1" // term echo frames, see echo_frame.go
-	protoHTTP = "h2"               // forwarded requests, hello, promise, join
+	protoRaft  = "gatehouse-raft/1"  // hashicorp/raft's stream
+	protoEcho  = "gatehouse-echo/1"  // term echo frames, see echo_frame.go
+	protoRelay = "gatehouse-relay/1" // forwarded requests, see package relay
+	protoHTTP  = "h2"                // hello, promise, join
 )
 
 const (
@@ -41,7 +42,8 @@ type port struct {
 
 	raft, http *queue
 	echo       func(conn net.Conn) // serves one connection
-	lost       func(peer string)   // told when a Raft connection from a peer ends
+	relay      func(conn net.Conn, state tls.ConnectionState)
+	lost       func(peer string) // told when a Raft connection from a peer ends
 
 	cert atomic.Pointer[tls.Certificate]
 	name atomic.Pointer[peerName]
@@ -120,6 +122,8 @@ func (p *port) welcome(raw net.Conn) {
 		p.http.offer(conn) // net/http wants the *tls.Conn itself; closed() forgets it
 	case protoEcho:
 		p.echo(tracked)
+	case protoRelay:
+		p.relay(tracked, conn.ConnectionState())
 	}
 }
 
@@ -127,7 +131,7 @@ func (p *port) accept(raw net.Conn) (*tls.Conn, peerName, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()
 	var name peerName
-	conn := tls.Server(raw, p.tlsConfig("", []string{protoRaft, protoEcho, protoHTTP}, &name))
+	conn := tls.Server(raw, p.tlsConfig("", []string{protoRaft, protoEcho, protoRelay, protoHTTP}, &name))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, name, "", err
 	}
@@ -235,13 +239,13 @@ func (p *port) close() {
 
 type purposeKey struct{}
 
-// DialPurpose tells a Config.Dial what the connection is for: "raft", "echo", "http", or "" if unknown.
+// DialPurpose tells a Config.Dial what the connection is for: "raft", "echo", "relay", "http", or "" if unknown.
 func DialPurpose(ctx context.Context) string {
 	s, _ := ctx.Value(purposeKey{}).(string)
 	return s
 }
 
 func withPurpose(ctx context.Context, proto string) context.Context {
-	purpose := map[string]string{protoRaft: "raft", protoEcho: "echo", protoHTTP: "http"}[proto]
+	purpose := map[string]string{protoRaft: "raft", protoEcho: "echo", protoRelay: "relay", protoHTTP: "http"}[proto]
 	return context.WithValue(ctx, purposeKey{}, purpose)
 }

@@ -7,23 +7,19 @@ import (
 	"time"
 )
 
-// newPeerServer serves HTTP/2 to other masters: the cluster's own calls here, everything else by the given handler.
-func (n *Node) newPeerServer(rest http.Handler) *http.Server {
-	if rest == nil {
-		rest = http.NotFoundHandler()
-	}
+// newPeerServer serves the cluster's own calls to other masters, and to those that want to become one.
+func (n *Node) newPeerServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/peer/v1/hello", n.handleHello)
 	mux.HandleFunc("/peer/v1/promise", n.handlePromise)
 	mux.Handle("/peer/v1/join", n.sameCluster(http.HandlerFunc(n.handleJoin)))
 	mux.Handle("/peer/v1/vouch", n.sameCluster(http.HandlerFunc(n.handleVouch)))
-	mux.Handle("/", n.sameCluster(rest))
 	s := &http.Server{
 		Handler:           n.notRemoved(mux),
 		ReadHeaderTimeout: 5 * time.Second,
 		MaxHeaderBytes:    64 << 10,
 		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 4096},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 256},
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 		ConnState: func(c net.Conn, s http.ConnState) {
 			if s == http.StateClosed {
