@@ -123,15 +123,16 @@ func TestRestoreWakesThoseWhoWait(t *testing.T) {
 }
 
 func TestASinkThatFailsIsCancelled(t *testing.T) {
-	for name, m := range map[string]*Machine{
-		"no room":   populated(t, 100),
-		"too large": newMachine(t, func(o *Options) { o.MaxSnapshotBytes = 100 }),
-	} {
-		snap, err := m.Snapshot()
+	small := newMachine(t, func(o *Options) { o.MaxSnapshotBytes = 100 })
+	for name, c := range map[string]struct {
+		m    *Machine
+		room int
+	}{"no room": {populated(t, 100), 1}, "larger than could be read": {small, 0}} {
+		snap, err := c.m.Snapshot()
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := sink{failAfter: 1}
+		out := sink{failAfter: c.room}
 		if err := snap.Persist(&out); err == nil || !out.cancelled || out.closed {
 			t.Errorf("%s: %v, cancelled %v, closed %v", name, err, out.cancelled, out.closed)
 		}

@@ -124,6 +124,7 @@ func TestLoaderRefusesWhatNoDumpContains(t *testing.T) {
 		"no kind":                   replace(`{"group":{"gid":"staff"`, `{}`),
 		"two kinds":                 replace(`{"group":{"gid":"staff"`, `{"group":{"gid":"staff"},"acl":{"rid":"a"}}`),
 		"two values":                replace(`{"group":{"gid":"staff"`, `{"group":{"gid":"staff"}}{"group":{"gid":"t"}}`),
+		"two values at the end":     append(append([]string{}, good[:len(good)-1]...), good[len(good)-1]+"{}"),
 		"value and bytes":           replace(`{"group":{"gid":"staff"`, `{"group":{"gid":"staff"}} 1}`),
 		"cut off":                   replace(`{"group":{"gid":"staff"`, `{"group":{"gid":"staff"`),
 		"not an object":             replace(`{"group":{"gid":"staff"`, `[]`),
