@@ -213,6 +213,15 @@ func (w *waitlist) members() (n int) {
 // BenchmarkMillion builds a state of 1,000,000 users, memberships and grants in batches of 256, then writes a snapshot
 // while writes go on. It guards: build under 15 s, resident memory under 2 GiB. Run it alone, with -benchtime 1x: the
 // resident peak is that of the process.
+//
+// How the trees were chosen: the same million in random order on bare trees, a copy per batch of 64, in seconds of
+// processor time (a 2-core machine under other load), MiB live, and GiB allocated on the way.
+//
+//	tidwall/btree, pointers, degree 32    14.6 s    405 MiB    6.5 GiB    (without copies 5.5 s, a copy per entry 34.5 s)
+//	tidwall/btree, pointers, degree 16    16.9 s    443 MiB    5.2 GiB
+//	tidwall/btree, values, degree 32      25.4 s    502 MiB   19.6 GiB
+//	google/btree, values, degree 32       29.3 s    501 MiB   19.4 GiB
+//	go-immutable-radix                  51 s wall  2451 MiB   10.7 GiB    (peak 4.4 GiB)
 func BenchmarkMillion(b *testing.B) {
 	for b.Loop() {
 		m := newMachine(b)
