@@ -205,6 +205,7 @@ func (n *Node) Run(ctx context.Context, peer http.Handler, duties ...Duty) error
 	n.client.close()
 	n.port.close()
 	err = errors.Join(err, g.Wait())
+	n.port.wait()
 	n.closeDisk()
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, err)

@@ -50,16 +50,20 @@ type port struct {
 
 	handshakes chan struct{}
 	conns      connSet
+	life       context.Context // ends with close
+	end        context.CancelFunc
 	refused    atomic.Uint64
 	wg         sync.WaitGroup
 }
 
 func newPort(self string, a *authority, l net.Listener, log *slog.Logger) *port {
-	return &port{
+	p := &port{
 		self: self, authority: a, listener: l, log: log,
 		raft: newQueue(idAddr(self)), http: newQueue(l.Addr()),
 		handshakes: make(chan struct{}, maxHandshakes),
 	}
+	p.life, p.end = context.WithCancel(context.Background())
+	return p
 }
 
 // identify makes a new key pair and certificate; called at the start, and again when the cluster becomes known.
@@ -128,7 +132,7 @@ func (p *port) welcome(raw net.Conn) {
 }
 
 func (p *port) accept(raw net.Conn) (*tls.Conn, peerName, string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+	ctx, cancel := context.WithTimeout(p.life, handshakeTimeout)
 	defer cancel()
 	var name peerName
 	conn := tls.Server(raw, p.tlsConfig("", []string{protoRaft, protoEcho, protoRelay, protoHTTP}, &name))
@@ -228,14 +232,17 @@ func (p *port) dialAddr(ctx context.Context, id, addr, proto string) (*tls.Conn,
 	return conn, name, nil
 }
 
-// close stops accepting and closes every connection that was accepted.
+// close stops accepting, breaks handshakes off and closes every connection that was accepted. Once serve has returned,
+// wait waits for those who used them.
 func (p *port) close() {
+	p.end()
 	p.listener.Close()
 	p.raft.Close()
 	p.http.Close()
 	p.conns.closeAll()
-	p.wg.Wait()
 }
+
+func (p *port) wait() { p.wg.Wait() }
 
 type purposeKey struct{}
 

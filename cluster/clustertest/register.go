@@ -13,10 +13,9 @@ import (
 
 // Register is a small replicated machine: named registers that entries set. Safe for concurrent use.
 type Register struct {
-	mu     sync.Mutex // guards the rest
-	state  registers
-	wake   chan struct{}
-	frozen chan struct{} // while not nil, nothing is applied
+	mu    sync.Mutex // guards the rest
+	state registers
+	wake  chan struct{}
 }
 
 type registers struct {
