@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"testing"
 )
 
@@ -102,7 +101,7 @@ func TestChainsAreBounded(t *testing.T) {
 		}
 	}
 	for i := range 15 {
-		if n := len(certificateOf(t, authorityOf(t, fmt.Sprint("abcdefghijklmnop")[:i+1])).Certificate); n != i+1 {
+		if n := len(certificateOf(t, authorityOf(t, "abcdefghijklmnop"[:i+1])).Certificate); n != i+1 {
 			t.Errorf("%d keys make a chain of %d", i+1, n)
 		}
 	}

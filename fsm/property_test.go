@@ -38,7 +38,7 @@ func drawCommand(t *rapid.T, now time.Time) command.Command {
 		command.DeleteUser{UID: uid, TokenLife: time.Hour}, command.DeleteUser{UID: uid},
 		command.RehashPassword{UID: uid, OldHash: "h1", NewHash: "h2"},
 		command.ResetSuperuser{UID: uid, PasswordHash: "h1"},
-		command.PrepareKey{SigningKey: key}, command.ActivateKey{KID: kid},
+		command.PrepareKey{SigningKey: key}, command.ActivateKey{KID: kid}, command.ResealKey{KID: kid, Sealed: []byte("sealed " + text)},
 		command.RetireKey{KID: kid, Force: text == "x", TokenLife: time.Hour},
 		command.RevokeTokens{UID: uid, NotBefore: at, Expires: until},
 	}).Draw(t, "command")
