@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -68,7 +67,7 @@ func (m *Machine) readHeader(lines *lineReader) (h snapshotHeader, err error) {
 	if err != nil {
 		return h, fmt.Errorf("read the header: %w", err)
 	}
-	if err := strict(line, &h); err != nil {
+	if err := state.Strict(line, &h); err != nil {
 		return h, fmt.Errorf("read the header: %w", err)
 	}
 	lines.sum.Write(line)
@@ -116,7 +115,7 @@ func readRecords(lines *lineReader, index uint64) (*state.State, error) {
 
 func checkFooter(line []byte, records int, sum []byte) error {
 	var f snapshotFooter
-	if err := strict(line, &f); err != nil {
+	if err := state.Strict(line, &f); err != nil {
 		return fmt.Errorf("read the footer: %w", err)
 	}
 	if f.End.Records != records || f.End.SHA256 != hex.EncodeToString(sum) {
@@ -172,19 +171,6 @@ func (l *lineReader) end() error {
 		return errors.New("bytes after the footer")
 	case !errors.Is(err, io.EOF):
 		return fmt.Errorf("after the footer: %w", err)
-	}
-	return nil
-}
-
-// strict reads one JSON object without unknown members.
-func strict(line []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
 	}
 	return nil
 }

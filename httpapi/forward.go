@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,8 +45,6 @@ var (
 const (
 	// maxRelayed is the largest answer in bytes that is relayed.
 	maxRelayed = 64 << 20
-	// watchEvery is how often a request that waits for an answer checks that the other master still leads.
-	watchEvery = 250 * time.Millisecond
 )
 
 // The results of forwarding, as metric labels.
@@ -61,7 +58,7 @@ const (
 // forward sends the buffered request to the leader. It returns errNotLeading when nothing can have happened: it was not
 // sent, or the other master does not lead. Once it is sent and no answer comes, the outcome of a change is unknown.
 func (x *exchange) forward(ctx context.Context, leader string) (*Response, error) {
-	ctx, stop := x.s.whileLeads(ctx, leader)
+	ctx, stop := x.s.flights.whileLeads(ctx, leader)
 	defer stop()
 	var sent atomic.Bool
 	wire := func() { sent.Store(true) }
@@ -105,38 +102,6 @@ func (x *exchange) unanswered(leader string, err error, sent bool) error {
 	}
 	x.s.log.Warn("no answer from the leader", attrs...)
 	return fault.New(fault.OutcomeUnknown, "The leader did not answer; it is unknown whether anything was changed.").After(retryAfter)
-}
-
-// errLeaderMoved ends the wait for an answer of a master that leads no more.
-var errLeaderMoved = errors.New("another master leads now")
-
-// whileLeads is a context that ends when the cluster has another leader: a master that hangs or is cut off keeps its
-// connections, and nobody should wait for it longer than the cluster does.
-func (s *Server) whileLeads(ctx context.Context, leader string) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		tick := time.NewTicker(watchEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if s.movedFrom(ctx, leader) {
-					cancel(errLeaderMoved)
-				}
-			}
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// movedFrom reports whether another master is known to lead.
-func (s *Server) movedFrom(ctx context.Context, leader string) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
-	defer cancel()
-	id, _, err := s.opts.Cluster.WaitLeader(ctx)
-	return err == nil && id != leader
 }
 
 // forwarded builds the request for the leader.

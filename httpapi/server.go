@@ -68,6 +68,7 @@ type Server struct {
 	exposition  http.Handler // renders the registry
 	fresh       freshness
 	indexes     indexCache
+	flights     flights
 }
 
 // New checks the table of routes and makes the funnel.
@@ -78,6 +79,7 @@ func New(o Options) (*Server, error) {
 	o.setDefaults()
 	// No origin is trusted beside the request's own: the user interface comes from the same one.
 	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection()}
+	s.flights.cluster = o.Cluster
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"gatehouse/fsm/state"
 )
 
 // An entry is: format (1 byte), kind (2 bytes, big endian), then sections, each a length (uvarint) and so many bytes:
@@ -75,7 +77,7 @@ func parse(entry []byte) (h Header, c Command, err error) {
 	if err != nil {
 		return h, nil, fmt.Errorf("%s: %w", kind, err)
 	}
-	if err := strict(sections[0], &h); err != nil {
+	if err := state.Strict(sections[0], &h); err != nil {
 		return h, nil, fmt.Errorf("%s: read the header: %w", kind, err)
 	}
 	h.Format, h.Kind = entry[0], kind

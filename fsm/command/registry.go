@@ -1,13 +1,10 @@
 package command
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
 )
 
 // The kinds. A number that was released keeps its meaning for ever; one that is retired stays here, unused.
@@ -73,7 +70,7 @@ type receiver interface{ setBlobs(blobs [][]byte) error }
 
 func decode[C Command](body []byte, blobs [][]byte) (Command, error) {
 	var c C
-	if err := strict(body, &c); err != nil {
+	if err := state.Strict(body, &c); err != nil {
 		return nil, fmt.Errorf("read the body: %w", err)
 	}
 	r, ok := any(&c).(receiver)
@@ -110,21 +107,5 @@ func (c *ResealKey) setBlobs(blobs [][]byte) error {
 		return fmt.Errorf("%d byte sections, want the sealed half of a signing key", len(blobs))
 	}
 	c.Sealed = blobs[0]
-	return nil
-}
-
-// strict reads exactly one JSON object without unknown members.
-func strict(text []byte, into any) error {
-	if first := bytes.TrimLeft(text, " \t\r\n"); len(first) == 0 || first[0] != '{' {
-		return errors.New("not a JSON object")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
-	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -11,22 +9,19 @@ import (
 // with what they refer to: a dump that was put together by anything else is refused.
 type Loader struct {
 	d     data
-	lines lineDecoder
 	stage int
 	n     int
 }
 
 // NewLoader returns a Loader that has no record yet.
 func NewLoader() *Loader {
-	l := &Loader{d: New().data}
-	l.lines.init()
-	return l
+	return &Loader{d: New().data}
 }
 
 // Add reads one record: a line with or without its newline.
 func (l *Loader) Add(line []byte) error {
 	var r record
-	if err := l.lines.decode(line, &r); err != nil {
+	if err := Strict(line, &r); err != nil {
 		return fmt.Errorf("record %d: %w", l.n, err)
 	}
 	if err := l.add(&r); err != nil {
@@ -180,32 +175,4 @@ func (d *data) loadReplay(r *Replay) error {
 	}
 	d.replayAge.own().Set(r)
 	return load(&d.replaySeq, r)
-}
-
-// lineDecoder decodes one JSON object per line, strictly, and keeps its buffers from line to line.
-type lineDecoder struct {
-	in  bytes.Reader
-	dec *json.Decoder
-	fed int64
-}
-
-func (l *lineDecoder) init() {
-	l.dec = json.NewDecoder(&l.in)
-	l.dec.DisallowUnknownFields()
-}
-
-func (l *lineDecoder) decode(line []byte, into any) error {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
-		return errors.New("not a JSON object")
-	}
-	l.in.Reset(line)
-	l.fed += int64(len(line))
-	if err := l.dec.Decode(into); err != nil {
-		return err
-	}
-	if l.dec.InputOffset() != l.fed {
-		return errors.New("more than one JSON value")
-	}
-	return nil
 }

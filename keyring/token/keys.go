@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -72,7 +73,10 @@ func KID(pub *rsa.PublicKey) string {
 
 // Owns tells whether pub is one of the cluster's own signing keys. No service account may be given one (see
 // [VerifyServiceLogin]).
-func Owns(src Source, pub *rsa.PublicKey) bool { return holdsKey(src, KID(pub)) }
+func Owns(src Source, pub *rsa.PublicKey) bool {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	return err == nil && slices.ContainsFunc(src.SigningKeys(), func(key *iam.SigningKey) bool { return bytes.Equal(key.PublicKey, der) })
+}
 
 func holdsKey(src Source, kid string) bool {
 	return slices.ContainsFunc(src.SigningKeys(), func(key *iam.SigningKey) bool { return key.KID == kid })
