@@ -89,10 +89,16 @@ func TestFullDisksStopWritesAndNothingElse(t *testing.T) {
 		if _, err := c.Client.Login(t.Context(), m.API, "reader", "a passphrase"); err != nil {
 			t.Errorf("%s: login on a full disk: %v", m.Name, err)
 		}
-		health := ask(t, c, http.StatusServiceUnavailable, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/health"})
-		if !strings.Contains(string(health.Body), "disk") {
-			t.Errorf("%s: health says %s, want the disk as the reason", m.Name, health.Body)
-		}
+		await(t, 10*time.Second, m.Name+" to say that its disk is full", func(ctx context.Context) error { // the others refuse writes because the leader's is
+			if err := fillDisk(m); err != nil {
+				return err
+			}
+			health, err := c.Client.Expect(ctx, http.StatusServiceUnavailable, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/health"})
+			if err == nil && !strings.Contains(string(health.Body), "disk") {
+				err = fmt.Errorf("health says %s, want the disk as the reason", health.Body)
+			}
+			return err
+		})
 	}
 
 	for _, m := range c.Masters {
