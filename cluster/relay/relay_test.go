@@ -38,10 +38,11 @@ func pair(t *testing.T, h http.Handler) *Client {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	ended := make(chan struct{})
+	accepted, ended := make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
 		conn, err := listener.Accept()
+		accepted <- err
 		if err != nil {
 			return
 		}
@@ -53,6 +54,9 @@ func pair(t *testing.T, h http.Handler) *Client {
 	}
 	c := NewClient(conn)
 	t.Cleanup(func() { c.Close(); <-ended })
+	if err := <-accepted; err != nil { // a listener that is closed takes its backlog with it
+		t.Fatal(err)
+	}
 	return c
 }
 
