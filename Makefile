@@ -29,7 +29,7 @@ deps: ## install what the tests need beside Go (haproxy)
 	scripts/test-deps
 
 unit: ## unit tests only
-	$(GO) test -p $(PARALLEL) ./...
+	$(GO) test -timeout 5m -p $(PARALLEL) ./...
 
 test: deps build unit ## unit tests, then real processes, then 20 s of chaos
 	$(MAKE) e2e

@@ -43,7 +43,7 @@ func (p *program) devCommand() *cobra.Command {
 			"each further one ten ports higher, and writes DIR/dev.json, from which a script can\n" +
 			"kill one master and start it again. The superuser is " + devUID + ", password " + devPassword + ".\n" +
 			"Flags of the agent are passed on to every master. SIGTERM or Ctrl-C stops them all.",
-		Example: "  gatehouse dev\n  gatehouse dev --masters 5 --data-dir /tmp/gh --api-port 9000 --log-level debug",
+		Example: "  gatehouse dev\n  gatehouse dev --masters 5 --data-dir /var/tmp/gatehouse-dev --api-port 9000 --log-level debug",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runDev(cmd, o) },
 	}
