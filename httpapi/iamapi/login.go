@@ -16,8 +16,9 @@ import (
 // tick is what failed logins are rounded up to: an answer's time tells nothing about which check failed.
 const tick = 250 * time.Millisecond
 
-// component names this service in audit records of logins.
-const component = "gatehouse"
+// component names this service in audit records of logins as the original does, because operators search for it
+// (contract 7.6).
+const component = "bouncer"
 
 // loginAnswer is AuthToken of the published description.
 type loginAnswer struct {

@@ -336,9 +336,9 @@ func TestLoginLeavesTheTracesPeopleLookFor(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`srcip=192.0.2.10 component=gatehouse action=password-login result=allow reason="valid password provided" uid=alice`,
-		`srcip=192.0.2.10 component=gatehouse action=password-login result=deny reason="invalid password provided" uid=alice`,
-		`component=gatehouse action=password-login result=deny reason="unknown user" uid="no_body__ level="`,
+		`srcip=192.0.2.10 component=bouncer action=password-login result=allow reason="valid password provided" uid=alice`,
+		`srcip=192.0.2.10 component=bouncer action=password-login result=deny reason="invalid password provided" uid=alice`,
+		`component=bouncer action=password-login result=deny reason="unknown user" uid="no_body__ level="`,
 	} {
 		if !strings.Contains(audits, want) {
 			t.Errorf("audit records lack %q:\n%s", want, audits)
