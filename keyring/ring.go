@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 )
 
@@ -62,7 +63,7 @@ func (r *Ring) AddKey() (*Ring, string, error) {
 // WithoutKey returns a ring without the key of that id. The last key, and the primary, cannot be removed.
 func (r *Ring) WithoutKey(id string) (*Ring, error) {
 	if r.find(id) == nil {
-		return nil, fmt.Errorf("remove key %s: %w", id, ErrUnknownKey)
+		return nil, fmt.Errorf("remove key %s: there is no such key, only %s", id, strings.Join(r.KeyIDs(), " and "))
 	}
 	if id == r.PrimaryID() {
 		return nil, fmt.Errorf("remove key %s: it is the primary key", id)
