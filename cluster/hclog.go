@@ -30,7 +30,7 @@ func newRaftLogger(l *slog.Logger) hclog.Logger {
 
 // Log implements hclog.Logger.
 func (r *raftLogger) Log(level hclog.Level, msg string, args ...any) {
-	l := slogLevel(level)
+	l := raftLevel(level, msg, args)
 	if level == hclog.Off || !r.log.Enabled(context.Background(), l) {
 		return
 	}

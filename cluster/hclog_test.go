@@ -3,7 +3,10 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +31,33 @@ func TestRaftLogShowsWhatIsHarmlessAndHidesTheRest(t *testing.T) {
 	}
 	if strings.Contains(got, "canary") || strings.Contains(got, "99 97") {
 		t.Errorf("an entry is in the log: %s", got)
+	}
+}
+
+func TestRaftErrorsAreThoseOfThisMaster(t *testing.T) {
+	var out bytes.Buffer
+	l := newRaftLogger(slog.New(slog.NewTextHandler(&out, nil)))
+	closed := fmt.Errorf("read: %w", net.ErrClosed)
+	for _, c := range []struct {
+		msg  string
+		err  error
+		want string // "" is below INFO
+	}{
+		{"failed to appendEntries to", io.EOF, "level=WARN"},
+		{"failed to decode incoming command", io.ErrUnexpectedEOF, "level=WARN"},
+		{"failed to decode incoming command", closed, ""},
+		{"peer has newer term, stopping replication", nil, "level=INFO"},
+		{"failed to commit logs", io.EOF, "level=ERROR"},
+	} {
+		out.Reset()
+		l.Error(c.msg, "error", c.err)
+		if got := out.String(); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%s (%v) is logged as %q, want %s", c.msg, c.err, got, c.want)
+		}
+	}
+	out.Reset()
+	if l.Debug("appendEntries rejected, sending older logs"); out.Len() > 0 {
+		t.Errorf("the table raised a level: %s", out.String())
 	}
 }
 
