@@ -76,8 +76,19 @@ func (p *program) runDev(cmd *cobra.Command, o devOptions) error {
 	if o.dataDir, err = filepath.Abs(o.dataDir); err != nil {
 		return fmt.Errorf("--data-dir: %w", err)
 	}
+	if err := os.MkdirAll(o.dataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	release, err := claim(o.dataDir)
+	if err != nil {
+		return err
+	}
+	defer release()
 	cluster, err := p.planDev(cmd, o)
 	if err != nil {
+		return err
+	}
+	if err := o.checkPorts(); err != nil {
 		return err
 	}
 	return cluster.run(cmd.Context())
@@ -103,9 +114,6 @@ func (p *program) planDev(cmd *cobra.Command, o devOptions) (*devCluster, error)
 	passed, err := p.passedOn(cmd.Flags())
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(o.dataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	key := filepath.Join(o.dataDir, "cluster.key")
 	if err := devKey(key); err != nil {

@@ -102,6 +102,26 @@ func TestDevRunsAClusterThatSurvivesAKilledMaster(t *testing.T) {
 	again.stop(t)
 }
 
+func TestDevLeavesTheClusterOfAnotherDevAlone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "dev.json")
+	if err := os.WriteFile(file, []byte("of the first one"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	release, err := claim(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	code, _, errs := runWith(t, "", "dev", "--data-dir", dir, "--api-port", strconv.Itoa(freeBase(t, 3)))
+	if code != 1 || !strings.Contains(errs, dir+": another gatehouse dev runs in it") {
+		t.Errorf("status %d, %q; want 1 and why", code, errs)
+	}
+	if data, err := os.ReadFile(file); string(data) != "of the first one" {
+		t.Errorf("dev.json of the first one: %q, %v", data, err)
+	}
+}
+
 func checkDescription(t *testing.T, d devDescription, dir string, base int) {
 	t.Helper()
 	if d.Superuser.UID != "bootstrapuser" || d.Superuser.Password != "deleteme" || d.ClusterKeyFile != filepath.Join(dir, "cluster.key") {
@@ -126,7 +146,7 @@ func checkDescription(t *testing.T, d devDescription, dir string, base int) {
 	}
 }
 
-func TestDevReportsAMasterThatDoesNotStart(t *testing.T) {
+func TestDevNamesAPortThatIsTaken(t *testing.T) {
 	base := freeBase(t, 3)
 	l, err := net.Listen("tcp", loopback(base+10))
 	if err != nil {
@@ -138,7 +158,25 @@ func TestDevReportsAMasterThatDoesNotStart(t *testing.T) {
 	if status := p.status(t, 30*time.Second); status != 1 {
 		t.Errorf("status %d, want 1", status)
 	}
-	if out := p.stderr.String(); !regexp.MustCompile(`(?s)master-2 did not start.*address already in use`).MatchString(out) {
+	want := fmt.Sprintf("master-2 needs port %d: .*address already in use; .*--api-port", base+10)
+	if out := p.stderr.String(); !regexp.MustCompile(want).MatchString(out) {
+		t.Errorf("output %q, want %q", out, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "master-1.log")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("log of master-1: %v, want no master started", err)
+	}
+}
+
+func TestDevReportsAMasterThatDoesNotStart(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "master-2"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "dev", "--data-dir", dir, "--api-port", strconv.Itoa(freeBase(t, 3)))
+	if status := p.status(t, 30*time.Second); status != 1 {
+		t.Errorf("status %d, want 1", status)
+	}
+	if out := p.stderr.String(); !regexp.MustCompile(`(?s)master-2 did not start.*not a directory`).MatchString(out) {
 		t.Errorf("output %q, want which master and why", out)
 	}
 	if _, err := readDescription(dir); !errors.Is(err, fs.ErrNotExist) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 )
 
 // listeners are the sockets of a master. They are opened before anything else, so that a
@@ -44,6 +45,9 @@ func openListeners(ctx context.Context, cfg *config) (*listeners, error) {
 
 func listen(ctx context.Context, what, address string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w (is another master running on this host?)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", what, err)
 	}
