@@ -84,7 +84,7 @@ func (n *Node) ConfiguredMaxLevel(ctx context.Context) (int, bool) {
 func (n *Node) Status() Status {
 	s := Status{
 		State: n.state(), AppliedIndex: n.machine.AppliedIndex(), Level: n.cfg.Level(), LastContact: -1,
-		Removed: n.health.removed.Load(),
+		Removed: n.health.removed.Load() || n.cfg.Removed(n.id),
 	}
 	if why := n.health.forming.Load(); why != nil {
 		s.Forming = *why

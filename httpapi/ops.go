@@ -56,6 +56,7 @@ func (h *Health) reasons(now time.Time) []string {
 		{h.Starting, "starting"},
 		{h.Restoring, "restoring a snapshot"},
 		{h.Draining, "draining"},
+		{h.Removed, "removed from the cluster"},
 		{h.DiskLow, "low on disk space"},
 		{!h.LeaderlessSince.IsZero() && now.Sub(h.LeaderlessSince) > leaderlessLimit, "no leader for over 15 s"},
 	} {

@@ -22,6 +22,7 @@ func TestHealthSaysWhy(t *testing.T) {
 		"starting":        {Health{Starting: true}, []string{"starting"}},
 		"restoring":       {Health{Restoring: true}, []string{"restoring a snapshot"}},
 		"draining":        {Health{Draining: true}, []string{"draining"}},
+		"removed":         {Health{Removed: true}, []string{"removed from the cluster"}},
 		"disk":            {Health{DiskLow: true}, []string{"low on disk space"}},
 		"election":        {Health{LeaderlessSince: ago(14 * time.Second)}, []string{}},
 		"no leader":       {Health{LeaderlessSince: ago(16 * time.Second)}, []string{"no leader for over 15 s"}},

@@ -67,6 +67,8 @@ type Status interface {
 type Health struct {
 	// Starting, Restoring and Draining are the phases in which a load balancer must look elsewhere.
 	Starting, Restoring, Draining bool
+	// Removed says that the cluster has taken this server out, for ever.
+	Removed bool
 	// DiskLow means that this master refuses writes for want of room.
 	DiskLow bool
 	// LeaderlessSince is when this master last lost sight of a leader; zero while it sees one.

@@ -81,6 +81,7 @@ func (s *status) Health() httpapi.Health {
 		Starting:        s.machine.State().Meta().ClusterID == "",
 		Restoring:       s.machine.Restoring(),
 		Draining:        s.draining.Load(),
+		Removed:         now.Removed,
 		DiskLow:         now.DiskLow,
 		LeaderlessSince: now.LeaderlessSince,
 		State:           now.State,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,6 +108,28 @@ func TestAWipedMasterComesBackAsANewServer(t *testing.T) {
 	answer := ask(t, c, http.StatusBadRequest, rig.Request{Method: http.MethodDelete, URL: leader.API + "/gatehouse/v1/masters/" + before.ID, Token: token})
 	if answer.Code != "ERR_UNKNOWN_MASTER" {
 		t.Errorf("removed twice: got %s", answer.Body)
+	}
+}
+
+// A master that runs on after its removal cannot answer for the cluster any more, and tells load balancers so.
+func TestARemovedMasterIsUnhealthy(t *testing.T) {
+	c := start(t, rig.Options{})
+	token, leader := superuser(t, c), leaderOf(t, c)
+	gone := c.Followers(leader)[0]
+	row := must[rig.MasterInfo](t)(rowOf(t, c, leader, gone.Name))
+	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: leader.API + "/gatehouse/v1/masters/" + row.ID, Token: token})
+	err := rig.Await(t.Context(), 15*time.Second, "the removed master is unhealthy", func(ctx context.Context) error {
+		answer, err := c.Client.Do(ctx, rig.Request{Method: http.MethodGet, URL: gone.API + "/gatehouse/v1/health"})
+		if err == nil && (answer.Status != http.StatusServiceUnavailable || !strings.Contains(string(answer.Body), "removed from the cluster")) {
+			err = fmt.Errorf("got %d %s", answer.Status, answer.Body)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := leader.AwaitHealthy(t.Context(), c.Client, 5*time.Second); err != nil {
+		t.Error(err)
 	}
 }
 
