@@ -83,7 +83,7 @@ func (n *Node) ConfiguredMaxLevel(ctx context.Context) (int, bool) {
 // Status is this server's own view, without asking anybody.
 func (n *Node) Status() Status {
 	s := Status{
-		State: n.state(), AppliedIndex: n.machine.AppliedIndex(), Level: n.cfg.Level(), LastContact: -1,
+		State: n.state(), AppliedIndex: n.machine.AppliedIndex(), Level: max(n.identityNow().Level, n.cfg.Level()), LastContact: -1,
 		Removed: n.health.removed.Load() || n.cfg.Removed(n.id),
 	}
 	if why := n.health.forming.Load(); why != nil {

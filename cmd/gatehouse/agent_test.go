@@ -68,6 +68,13 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {
 		t.Errorf("the superuser cannot log in: %v", err)
 	}
+	await(t, 10*time.Second, "node.json with the level", func() error {
+		data, err := os.ReadFile(filepath.Join(dir, "node.json"))
+		if err == nil && !strings.Contains(string(data), `"level": 1`) {
+			err = errors.New(string(data))
+		}
+		return err
+	})
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.cmd.Process.Pid))
 	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max core file size 0 0") {
 		t.Errorf("core dumps are not off: %v\n%s", err, limits)
@@ -81,7 +88,10 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 	}
 
 	// The same command line starts it again with what it knew.
-	_, api = single(t, dir)
+	p, api = single(t, dir)
+	if again := p.logLine("master starting"); again["level"] != 1.0 || again["cluster_id"] == "" {
+		t.Errorf("the start line of a restart: %v; want level 1 and the cluster", again)
+	}
 	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {
 		t.Errorf("the superuser cannot log in after a restart: %v", err)
 	}
