@@ -25,7 +25,7 @@ type raftLogger struct {
 }
 
 func newRaftLogger(l *slog.Logger) hclog.Logger {
-	return &raftLogger{log: l, name: "raft", limits: &repeatLimit{seen: map[string]*repeats{}}}
+	return &raftLogger{log: l, name: "raft", limits: newRepeatLimit(repeatBurst, repeatWindow)}
 }
 
 // Log implements hclog.Logger.
@@ -102,14 +102,20 @@ func raftFormat(f hclog.Format) slog.Value {
 }
 
 const (
-	repeatBurst  = 3                // so often in a row the same message is logged
-	repeatWindow = 10 * time.Second // then only once in this time
+	repeatBurst  = 3                // so often the same message is logged
+	repeatWindow = 10 * time.Second // in this time
 )
 
 // repeatLimit thins out repeated messages.
 type repeatLimit struct {
-	mu   sync.Mutex // guards seen
-	seen map[string]*repeats
+	burst  int // records of one kind in a window
+	window time.Duration
+	mu     sync.Mutex // guards seen
+	seen   map[string]*repeats
+}
+
+func newRepeatLimit(burst int, window time.Duration) *repeatLimit {
+	return &repeatLimit{burst: burst, window: window, seen: map[string]*repeats{}}
 }
 
 type repeats struct {
@@ -127,12 +133,12 @@ func (l *repeatLimit) admit(msg string, now time.Time) (skipped int, ok bool) {
 		r = &repeats{since: now}
 		l.seen[msg] = r
 	}
-	if now.Sub(r.since) >= repeatWindow {
+	if now.Sub(r.since) >= l.window {
 		skipped, r.skipped = r.skipped, 0
 		r.since, r.count = now, 0
 	}
 	r.count++
-	if r.count > repeatBurst {
+	if r.count > l.burst {
 		r.skipped++
 		return 0, false
 	}

@@ -61,8 +61,23 @@ func TestRaftErrorsAreThoseOfThisMaster(t *testing.T) {
 	}
 }
 
+func TestRefusedPeersDoNotFillTheLog(t *testing.T) {
+	var out bytes.Buffer
+	p := &port{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: newRepeatLimit(refusedBurst, refusedWindow)}
+	for range 100 {
+		p.tellRefused(&net.TCPAddr{}, peerName{server: "removed"}, errors.New("server was removed"))
+		p.tellRefused(&net.TCPAddr{}, peerName{}, errors.New("no certificate"))
+	}
+	if got := strings.Count(out.String(), "server was removed"); got != refusedBurst {
+		t.Errorf("%d of 100 refusals of one peer were logged, want %d", got, refusedBurst)
+	}
+	if got := strings.Count(out.String(), "no certificate"); got != refusedBurst {
+		t.Errorf("%d of 100 refusals of strangers were logged, want %d", got, refusedBurst)
+	}
+}
+
 func TestRepeatedMessagesAreThinnedOutAndCounted(t *testing.T) {
-	l := &repeatLimit{seen: map[string]*repeats{}}
+	l := newRepeatLimit(repeatBurst, repeatWindow)
 	now, logged := time.Unix(0, 0), 0
 	for range 1000 { // 20 s
 		if skipped, ok := l.admit("again", now); ok {

@@ -24,6 +24,9 @@ const (
 const (
 	handshakeTimeout = 5 * time.Second
 	maxHandshakes    = 128 // at once; more are closed, so that strangers cannot use up memory
+
+	refusedBurst  = 3 // refusals of one peer that are logged
+	refusedWindow = time.Minute
 )
 
 // errListenerClosed is what a protocol's listener answers after shutdown.
@@ -53,6 +56,7 @@ type port struct {
 	life       context.Context // ends with close
 	end        context.CancelFunc
 	refused    atomic.Uint64
+	refusals   *repeatLimit // of log records, by peer
 	wg         sync.WaitGroup
 }
 
@@ -60,7 +64,7 @@ func newPort(self string, a *authority, l net.Listener, log *slog.Logger) *port 
 	p := &port{
 		self: self, authority: a, listener: l, log: log,
 		raft: newQueue(idAddr(self)), http: newQueue(l.Addr()),
-		handshakes: make(chan struct{}, maxHandshakes),
+		handshakes: make(chan struct{}, maxHandshakes), refusals: newRepeatLimit(refusedBurst, refusedWindow),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p
@@ -110,7 +114,7 @@ func (p *port) welcome(raw net.Conn) {
 	<-p.handshakes
 	if err != nil {
 		p.refused.Add(1)
-		p.log.Warn("peer connection refused", "remote", raw.RemoteAddr().String(), "peer", name.server, "error", err)
+		p.tellRefused(raw.RemoteAddr(), name, err)
 		raw.Close()
 		return
 	}
@@ -129,6 +133,16 @@ func (p *port) welcome(raw net.Conn) {
 	case protoRelay:
 		p.relay(tracked, conn.ConnectionState())
 	}
+}
+
+// tellRefused logs a refusal, but not each of a peer that goes on trying: a removed server that still runs knocks every
+// second. Whoever shows no valid certificate counts as one peer, so that strangers cannot fill the log.
+func (p *port) tellRefused(remote net.Addr, name peerName, err error) {
+	skipped, ok := p.refusals.admit(name.server, time.Now())
+	if !ok {
+		return
+	}
+	p.log.Warn("peer connection refused", "remote", remote.String(), "peer", name.server, "error", err, "repeated", skipped)
 }
 
 func (p *port) accept(raw net.Conn) (*tls.Conn, peerName, string, error) {

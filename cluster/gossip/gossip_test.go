@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,10 @@ func TestLogLinesBecomeRecords(t *testing.T) {
 	l.Print("[ERR] memberlist: Failed to send: broken")
 	if got := out.String(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, `msg="gossip: Failed to send: broken"`) {
 		t.Errorf("record = %s", got)
+	}
+	l.Print("[ERR] memberlist: Failed to ping: " + net.ErrClosed.Error())
+	if got := out.String(); strings.Count(got, "level=WARN") != 1 || !strings.Contains(got, "level=DEBUG") {
+		t.Errorf("what ends with a stop is a warning: %s", got)
 	}
 }
 

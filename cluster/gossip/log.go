@@ -5,6 +5,7 @@ import (
 	"context"
 	"log"
 	"log/slog"
+	"net"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ func (w lineWriter) Write(b []byte) (int, error) {
 // parseLine takes the level off a line. Errors are warnings to us: gossip is only a hint.
 func parseLine(line string) (slog.Level, string) {
 	level := slog.LevelDebug
+	ending := strings.Contains(line, net.ErrClosed.Error()) // this master closed its sockets, so it is stopping
 	if rest, ok := strings.CutPrefix(line, "["); ok {
 		if name, text, ok := strings.Cut(rest, "] "); ok {
 			line = text
@@ -37,6 +39,9 @@ func parseLine(line string) (slog.Level, string) {
 				level = slog.LevelInfo
 			case "ERR", "ERROR":
 				level = slog.LevelWarn
+				if ending {
+					level = slog.LevelDebug
+				}
 			}
 		}
 	}
