@@ -119,6 +119,45 @@ func testHostileC1StrangersAreClosedBeforeAnythingIsDecoded(t *testing.T) {
 	}
 }
 
+// Somebody without the key who holds connections open must not keep masters from reaching each other.
+func TestStrangersCannotKeepMembersOut(t *testing.T) {
+	synctest.Test(t, testStrangersCannotKeepMembersOut)
+}
+
+func testStrangersCannotKeepMembersOut(t *testing.T) {
+	c := clustertest.New(t, 3, clustertest.Options{Logger: logger()})
+	leader := c.Leader()
+	var silent []net.Conn
+	for range 200 { // more than there is room for
+		conn, err := intruder(t, c, leader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		silent = append(silent, conn)
+	}
+	synctest.Wait()
+	silent[0].SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, err := silent[0].Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("the oldest of too many silent connections is still open (%v)", err)
+	}
+	follower := c.Followers()[0]
+	conf, err := cluster.PeerTLS(testKeys, follower.Node.ID(), leader.Node.ClusterID(), cluster.ProtoEcho)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := intruder(t, c, leader, conf)
+	if err != nil {
+		t.Fatalf("a member cannot connect: %v", err)
+	}
+	conn.SetDeadline(time.Now().Add(time.Second))
+	if _, err := conn.Write(append([]byte{1}, make([]byte, 8)...)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 64)); err != nil {
+		t.Errorf("a member gets no answer: %v", err)
+	}
+}
+
 func TestHostileC2RaftCallsOfServersOutsideTheConfigurationAreRefused(t *testing.T) {
 	synctest.Test(t, testHostileC2RaftCallsOfServersOutsideTheConfigurationAreRefused)
 }

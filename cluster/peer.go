@@ -23,7 +23,7 @@ const (
 
 const (
 	handshakeTimeout = 5 * time.Second
-	maxHandshakes    = 128 // at once; more are closed, so that strangers cannot use up memory
+	maxHandshakes    = 128 // at once; see strangers
 
 	refusedBurst  = 3 // refusals of one peer that are logged
 	refusedWindow = time.Minute
@@ -51,7 +51,8 @@ type port struct {
 	cert atomic.Pointer[tls.Certificate]
 	name atomic.Pointer[peerName]
 
-	handshakes chan struct{}
+	strangers  strangers
+	admissions chan struct{} // bounds how often allow runs at once
 	conns      connSet
 	life       context.Context // ends with close
 	end        context.CancelFunc
@@ -64,7 +65,7 @@ func newPort(self string, a *authority, l net.Listener, log *slog.Logger) *port 
 	p := &port{
 		self: self, authority: a, listener: l, log: log,
 		raft: newQueue(idAddr(self)), http: newQueue(l.Addr()),
-		handshakes: make(chan struct{}, maxHandshakes), refusals: newRepeatLimit(refusedBurst, refusedWindow),
+		admissions: make(chan struct{}, maxHandshakes), refusals: newRepeatLimit(refusedBurst, refusedWindow),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p
@@ -98,20 +99,14 @@ func (p *port) serve() error {
 			continue
 		}
 		delay = 0
-		select {
-		case p.handshakes <- struct{}{}:
-			p.wg.Go(func() { p.welcome(conn) })
-		default:
-			p.refused.Add(1)
-			conn.Close()
-		}
+		p.strangers.add(conn)
+		p.wg.Go(func() { p.welcome(conn) })
 	}
 }
 
 // welcome does the handshake, asks whether the peer may speak its protocol, and hands the connection over.
 func (p *port) welcome(raw net.Conn) {
 	conn, name, proto, err := p.accept(raw)
-	<-p.handshakes
 	if err != nil {
 		p.refused.Add(1)
 		p.tellRefused(raw.RemoteAddr(), name, err)
@@ -150,10 +145,20 @@ func (p *port) accept(raw net.Conn) (*tls.Conn, peerName, string, error) {
 	defer cancel()
 	var name peerName
 	conn := tls.Server(raw, p.tlsConfig("", []string{protoRaft, protoEcho, protoRelay, protoHTTP}, &name))
-	if err := conn.HandshakeContext(ctx); err != nil {
+	err := conn.HandshakeContext(ctx)
+	if !p.strangers.remove(raw) {
+		err = errCrowdedOut
+	}
+	if err != nil {
 		return nil, name, "", err
 	}
 	proto := conn.ConnectionState().NegotiatedProtocol
+	select {
+	case p.admissions <- struct{}{}:
+		defer func() { <-p.admissions }()
+	case <-ctx.Done():
+		return nil, name, proto, ctx.Err()
+	}
 	return conn, name, proto, p.allow(ctx, name, proto)
 }
 
