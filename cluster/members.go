@@ -93,6 +93,15 @@ func (n *Node) RemoveServer(ctx context.Context, id string) error {
 	return nil
 }
 
+// MayRemove says why RemoveServer would refuse now, before anything is written; nil if it would not. It must be asked on
+// the leader.
+func (n *Node) MayRemove(id string) error {
+	if _, ok := n.configured(id); !ok {
+		return errNotMember(id)
+	}
+	return n.canSpare(n.configuration(), id)
+}
+
 // canSpare refuses a removal after which the voters that are in contact would not be a majority, and that of the last
 // voter.
 func (n *Node) canSpare(servers []raft.Server, id string) error {

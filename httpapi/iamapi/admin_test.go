@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 )
 
@@ -227,6 +228,12 @@ func TestMasterIsRemovedForEver(t *testing.T) {
 	}
 	remove("nobody").want(t, 400, "ERR_UNKNOWN_MASTER", "Master with id `nobody` not known.")
 	remove("master-1").want(t, 409, "ERR_CONFLICT", "The master master-1 leads the cluster. Stop it, then remove it.")
+	h.needed = fault.New(fault.Conflict, "The others are no majority.")
+	remove("master-3").want(t, 409, "ERR_CONFLICT", "The others are no majority.")
+	if h.leader().State().Removed("master-3") {
+		t.Error("the id of a master that stays is refused for ever")
+	}
+	h.needed = nil
 	remove("master-3").ok(t, http.StatusNoContent)
 	if !h.leader().State().Removed("master-3") || h.leader().HasServer("master-3") {
 		t.Error("the master is not removed from both the state and the configuration")

@@ -46,6 +46,7 @@ type house struct {
 	clock   *fakeClock
 	term    uint64
 	removed []string
+	needed  error // why no master may be removed
 	holders []KeyHolder
 	down    bool // no leader, no read index
 
@@ -129,6 +130,8 @@ func (m *master) HasServer(id string) bool {
 }
 
 func (m *master) KeyHolders(context.Context) []KeyHolder { return m.house.holders }
+
+func (m *master) MayRemove(string) error { return m.house.needed }
 
 func (m *master) RemoveServer(_ context.Context, id string) error {
 	m.house.removed = append(m.house.removed, id)

@@ -58,6 +58,8 @@ type Masters interface {
 	KeyHolders(ctx context.Context) []KeyHolder
 	// HasServer reports whether the server is in the cluster's configuration.
 	HasServer(id string) bool
+	// MayRemove says why RemoveServer would refuse now; nil if it would not.
+	MayRemove(id string) error
 	// RemoveServer takes it out.
 	RemoveServer(ctx context.Context, id string) error
 }
