@@ -88,7 +88,17 @@ func Start(cfg Config) (*Gossip, error) {
 	if err := advertise(c, cfg.Advertise); err != nil {
 		return nil, err
 	}
+	bounded, err := listen(c.BindAddr, c.BindPort, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("gossip on %s port %d: %w", c.BindAddr, cfg.Port, err)
+	}
+	c.Transport = bounded
+	if cfg.Port == 0 {
+		c.BindPort = bounded.GetAutoBindPort()
+		c.AdvertisePort = c.BindPort
+	}
 	if g.list, err = memberlist.Create(c); err != nil {
+		bounded.Shutdown()
 		return nil, fmt.Errorf("gossip on %s port %d: %w", c.BindAddr, cfg.Port, err)
 	}
 	return g, nil
