@@ -294,7 +294,10 @@ func TestAnotherRequestUnderTheKeyIsNoReplay(t *testing.T) {
 		return m.do(call{method: "PATCH", path: usersPath + "/alice", body: body, token: own, header: key})
 	}
 	change(`{"description":"first"}`).ok(t, http.StatusNoContent)
-	change(`{"password":"rabbit-hole"}`).want(t, 400, "ERR_INVALID_DATA", "`current_password` must be provided to change one's own password.")
+	const text = "The Idempotency-Key was used for another request."
+	change(`{"password":"rabbit-hole"}`).want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED", text)
+	m.do(call{method: "PUT", path: usersPath + "/alice", body: `{"password":"hello"}`, token: own, header: key}).
+		want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED", text) // not that alice exists
 	change(`{"description":"second"}`).ok(t, http.StatusUnprocessableEntity)
 	m.tokenOf("alice", "wonderland")
 }
