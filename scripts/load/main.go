@@ -48,13 +48,16 @@ func parse(args []string) (options, error) {
 	f.StringVar(&o.method, "method", "GET", "raw: the method")
 	f.StringVar(&o.body, "body", "", "raw: the body, JSON")
 	f.IntVar(&o.connections, "connections", 64, "persistent connections, one request at a time on each")
-	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long; with -compare: how long one round lasts")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long; with -compare how long one round lasts, 5s if not given")
 	f.BoolVar(&o.stale, "stale", false, "get-user: ask for ?consistency=stale")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.compare, "compare", false, "start three masters and what they are measured against, and compare")
 	o.comparison.flags(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.compare && !given(f, "duration") {
+		o.duration = 5 * time.Second
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
@@ -63,6 +66,13 @@ func parse(args []string) (options, error) {
 		return o, errors.New("-connections and -duration must be positive")
 	}
 	return o, nil
+}
+
+// given says whether a flag is on the command line.
+func given(flags *flag.FlagSet, name string) bool {
+	found := false
+	flags.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
