@@ -147,7 +147,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Status:         m.status.Load(),
 		Auditor:        auditor,
 		Logger:         m.log,
-		Collectors:     append(m.node.Collectors(), newBuildCollector(m.machine)),
+		Collectors:     append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector()),
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
 		AcceptBearer:   m.cfg.AcceptBearer,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"gatehouse/fsm"
 	"gatehouse/fsm/iam"
@@ -43,3 +44,11 @@ func (c *buildCollector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.keys, n, string(status))
 	}
 }
+
+// processCollector tells CPU time, resident memory and open files of this process.
+func processCollector() prometheus.Collector {
+	return collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+}
+
+// goCollector tells what the Go runtime does: goroutines, heap, garbage collections.
+func goCollector() prometheus.Collector { return collectors.NewGoCollector() }

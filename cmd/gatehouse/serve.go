@@ -40,11 +40,11 @@ func (m *master) starting(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *master) startingReport() map[string]any {
-	report := map[string]any{"healthy": false, "reasons": []string{"starting"}, "id": "", "state": cluster.StateForming, "leader": "", "term": 0}
+	report := map[string]any{"healthy": false, "reasons": []string{"starting"}, "id": "", "state": "starting", "leader": "", "term": 0}
 	if s := m.status.Load(); s != nil {
 		report["id"] = s.node.ID()
 		if why := s.node.Status().Forming; why != "" {
-			report["reasons"] = []string{"starting", why}
+			report["state"], report["reasons"] = cluster.StateForming, []string{"starting", why}
 		}
 	}
 	return report
