@@ -36,8 +36,8 @@ func (n *Node) Apply(ctx context.Context, entry []byte) (index uint64, response 
 		n.inFlight.Add(-size)
 		return 0, nil, fault.New(fault.Busy, "too many changes are in flight").After(time.Second)
 	}
-	f := n.raft.Load().Apply(entry, enqueueTimeout)
-	if err := await(ctx, f, func() { n.inFlight.Add(-size) }); err != nil {
+	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(entry, enqueueTimeout) }, func() { n.inFlight.Add(-size) })
+	if err != nil {
 		return 0, nil, applyFault(err)
 	}
 	return f.Index(), f.Response(), nil
@@ -53,24 +53,6 @@ func applyFault(err error) error {
 		return fault.New(fault.Busy, "the change was not accepted in time").After(time.Second)
 	default:
 		return fault.New(fault.OutcomeUnknown, "the change may or may not have been made: %v", err)
-	}
-}
-
-// await waits for a future or the context, whichever is first. done, if any, runs when the future itself is over.
-func await(ctx context.Context, f raft.Future, done func()) error {
-	result := make(chan error, 1)
-	go func() {
-		err := f.Error()
-		if done != nil {
-			done()
-		}
-		result <- err
-	}()
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

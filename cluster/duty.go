@@ -131,8 +131,8 @@ func (n *Node) begin(ctx context.Context, term uint64, duties []Duty, running *s
 }
 
 func (n *Node) submitBegin(ctx context.Context, term uint64) error {
-	f := n.raft.Load().Apply(n.cfg.BeginTerm(term, n.id), time.Second)
-	if err := await(ctx, f, nil); err != nil {
+	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(n.cfg.BeginTerm(term, n.id), time.Second) }, nil)
+	if err != nil {
 		return err
 	}
 	if err, ok := f.Response().(error); ok {
@@ -159,7 +159,7 @@ func (n *Node) TransferLeadership(ctx context.Context) error {
 	if !n.leads() {
 		return fault.New(fault.NoLeader, "this master does not lead").After(time.Second)
 	}
-	if err := await(ctx, n.raft.Load().LeadershipTransfer(), nil); err != nil {
+	if _, err := await(ctx, n, (*raft.Raft).LeadershipTransfer, nil); err != nil {
 		return fault.New(fault.Busy, "leadership was not handed over: %v", err).After(time.Second)
 	}
 	return nil

@@ -141,8 +141,10 @@ func (n *Node) addNonvoter(ctx context.Context, id string, req joinRequest) erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	f := n.raft.Load().AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), n.machine.configIndex.Load(), time.Second)
-	if err := await(ctx, f, nil); err != nil {
+	add := func(r *raft.Raft) raft.IndexFuture {
+		return r.AddNonvoter(raft.ServerID(id), raft.ServerAddress(id), n.machine.configIndex.Load(), time.Second)
+	}
+	if _, err := await(ctx, n, add, nil); err != nil {
 		return fmt.Errorf("add the server: %w", err)
 	}
 	n.log.Info("server joined without a vote", "server", id, "name", req.Name)

@@ -53,8 +53,10 @@ func (n *Node) promote(ctx context.Context, id string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	f := n.raft.Load().AddVoter(raft.ServerID(id), raft.ServerAddress(id), n.machine.configIndex.Load(), time.Second)
-	if err := await(ctx, f, nil); err != nil {
+	add := func(r *raft.Raft) raft.IndexFuture {
+		return r.AddVoter(raft.ServerID(id), raft.ServerAddress(id), n.machine.configIndex.Load(), time.Second)
+	}
+	if _, err := await(ctx, n, add, nil); err != nil {
 		n.log.Warn("a server that caught up did not get its vote yet", "server", id, "error", err)
 		return
 	}
@@ -84,7 +86,8 @@ func (n *Node) RemoveServer(ctx context.Context, id string) error {
 		return fault.New(fault.LeaderChanged, "the leader has handed over; ask the next one to remove it").After(time.Second)
 	}
 	n.removing.Store(id, true)
-	err := await(ctx, n.raft.Load().RemoveServer(raft.ServerID(id), prev, time.Second), nil)
+	remove := func(r *raft.Raft) raft.IndexFuture { return r.RemoveServer(raft.ServerID(id), prev, time.Second) }
+	_, err := await(ctx, n, remove, nil)
 	if err != nil {
 		return n.removeFault(id, err)
 	}

@@ -46,6 +46,7 @@ type Node struct {
 	joins    chan struct{}
 	removing sync.Map // server ids that this leader took out; they may not join again
 	inFlight atomic.Int64
+	futures  futures
 	vouched  vouchers
 	health   health
 

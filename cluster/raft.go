@@ -45,7 +45,7 @@ func raftConfig(cfg Config, id string) *raft.Config {
 
 // startRaft opens Raft on the stores and lets peers in.
 func (n *Node) startRaft() error {
-	s := &stream{queue: n.port.raft, port: n.port}
+	s := newStream(n.port.raft, n.port)
 	timeout := time.Duration(float64(transportTimeout) * max(1, n.cfg.RaftMultiplier))
 	n.transport = newTransport(n.id, s, n.progress, timeout, newRaftLogger(n.log))
 	r, err := raft.NewRaft(raftConfig(n.cfg, n.id), n.machine, n.stores.Log, n.stores.Stable,
@@ -85,7 +85,9 @@ func (n *Node) stopRaft() error {
 	if r == nil {
 		return nil
 	}
+	// A server that cannot reach the others any more soon stops leading, and then answers whatever waits.
 	n.transport.Close()
+	n.futures.close(2 * time.Second)
 	if err := r.Shutdown().Error(); err != nil {
 		return fmt.Errorf("stop raft: %w", err)
 	}

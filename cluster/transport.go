@@ -185,6 +185,7 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 // Close implements raft.WithClose.
 func (t *transport) Close() error {
 	t.once.Do(func() { close(t.done) })
+	t.stream.end()
 	err := t.NetworkTransport.Close()
 	t.NetworkTransport.CloseStreams()
 	t.stream.dialed.closeAll()
@@ -196,11 +197,20 @@ type stream struct {
 	*queue
 	port   *port
 	dialed connSet
+	// Connecting ends with the node: Raft does not wait for the goroutine that hands leadership over.
+	life context.Context
+	end  context.CancelFunc
+}
+
+func newStream(q *queue, p *port) *stream {
+	s := &stream{queue: q, port: p}
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
 }
 
 // Dial implements raft.StreamLayer.
 func (s *stream) Dial(id raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(s.life, timeout)
 	defer cancel()
 	conn, err := s.port.dialServer(ctx, string(id), protoRaft)
 	if err != nil {

@@ -20,7 +20,7 @@ func (inert) Release()                             {}
 // startFollower runs Raft as a follower of "leader" in term 7, behind a transport whose calls the test makes itself.
 func startFollower(t *testing.T) (*transport, *raft.Raft) {
 	t.Helper()
-	s := &stream{queue: newQueue(idAddr("self"))}
+	s := newStream(newQueue(idAddr("self")), nil)
 	tr := newTransport("self", s, newProgress(), time.Second, newRaftLogger(discard))
 	store := raft.NewInmemStore()
 	c := raft.DefaultConfig()

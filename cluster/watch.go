@@ -139,7 +139,8 @@ func (n *Node) leaveFullDisk(ctx context.Context, since, now time.Time) time.Tim
 		n.log.Warn("the leader's disk is nearly full; handing leadership over", "to", string(s.ID))
 		ctx, cancel := context.WithTimeout(ctx, lowDiskPatience)
 		defer cancel()
-		if err := await(ctx, n.raft.Load().LeadershipTransferToServer(s.ID, s.Address), nil); err != nil {
+		transfer := func(r *raft.Raft) raft.Future { return r.LeadershipTransferToServer(s.ID, s.Address) }
+		if _, err := await(ctx, n, transfer, nil); err != nil {
 			n.log.Warn("handing leadership over failed", "error", err)
 		}
 		return time.Time{}

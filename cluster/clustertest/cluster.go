@@ -214,6 +214,10 @@ func (c *Cluster) stopAll() {
 			c.wait(m)
 		}
 	}
+	if !c.opts.TCP {
+		// Raft waits for none of its timers when it shuts down. In a bubble this takes no time.
+		time.Sleep(5 * time.Second)
+	}
 }
 
 // Register returns a member's machine when it is a Register.
