@@ -21,10 +21,12 @@ import (
 // would keep a master with this configuration from working.
 func (c *config) check(wrong *problems) {
 	c.checkPlace(wrong)
+	c.parseListeners(wrong)
 	c.checkAddresses(wrong)
 	c.checkCluster(wrong)
 	c.checkSuperusers(wrong)
 	c.checkBehaviour(wrong)
+	c.checkClients(wrong)
 }
 
 func (c *config) checkPlace(wrong *problems) {
@@ -62,14 +64,11 @@ func validName(name string) bool {
 // port, on the advertised address when there is one. The API often listens on loopback,
 // behind the reverse proxy of the same host; the other masters are never there.
 func (c *config) checkAddresses(wrong *problems) {
-	if len(c.Listen) == 0 {
-		wrong.add("--listen: want at least one host:port")
-		return
+	api, ok := c.api()
+	if !ok {
+		api.Address = "127.0.0.1:0" // parseListeners has said so; the rest is checked all the same
 	}
-	for _, address := range c.Listen {
-		checkHostPort("listen", address, 0, wrong)
-	}
-	host, port := peerHost(c.Listen[0], c.Advertise)
+	host, port := peerHost(api.Address, c.Advertise)
 	if c.PeerListen == "" {
 		c.PeerListen = net.JoinHostPort(host, portAfter(port, 1, wrong))
 	}
@@ -78,7 +77,7 @@ func (c *config) checkAddresses(wrong *problems) {
 	}
 	checkHostPort("peer-listen", c.PeerListen, 0, wrong)
 	checkHostPort("gossip-listen", c.GossipListen, 0, wrong)
-	c.checkAdvertise("api", c.Listen[0], c.APIAdvertise, wrong)
+	c.checkAdvertise("api", api.Address, c.APIAdvertise, wrong)
 	c.checkAdvertise("peer", c.PeerListen, c.PeerAdvertise, wrong)
 	c.checkAdvertise("gossip", c.GossipListen, c.GossipAdvertise, wrong)
 	for _, address := range c.Join {

@@ -21,16 +21,26 @@ import (
 type config struct {
 	DataDir         string
 	Name            string
-	Listen          []string // API, host:port
-	PeerListen      string   // Raft and forwarding, host:port
-	GossipListen    string   // host:port
-	Advertise       string   // host the other masters reach this one by
-	APIAdvertise    string   // host:port; these three are for address translation
+	Listen          []string // API, as given; see Listeners
+	Listeners       []listenSpec
+	PeerListen      string // Raft and forwarding, host:port
+	GossipListen    string // host:port
+	Advertise       string // host the other masters reach this one by
+	APIAdvertise    string // host:port; these three are for address translation
 	PeerAdvertise   string
 	GossipAdvertise string
 	ClusterKeyFile  string
 	Expect          int
 	Join            []string
+
+	TLSCert      string // files
+	TLSKey       string
+	TLSClientCA  string
+	TLSCAFile    string
+	TLSAuto      bool
+	TLSNames     []string // further names and addresses for TLSAuto
+	HSTS         time.Duration
+	RedirectPort int
 
 	SuperuserUsername         string
 	SuperuserPasswordHash     string // crypt(3) or PHC string
@@ -47,6 +57,19 @@ type config struct {
 	RefuseLongLived   bool
 	MinServiceKeyBits int
 	UIConfigFile      string
+
+	AuthCookieLifetime time.Duration // 0 until check has put in the token's
+	InfoCookieLifetime time.Duration // the same
+	ClusterName        string        // "" shows the cluster id
+	ClusterIDFile      string
+	ShownClusterID     string // what ClusterIDFile holds; "" shows our own
+	DCOSVersion        string
+	PublicIP           string // "" if it is unknown
+
+	DNSListen string // UDP and TCP, host:port; "" answers no DNS
+	DNSZone   string
+	DNSTTL    time.Duration
+	DNSNames  []string // in DNSZone
 
 	RaftMultiplier float64
 	DiskReserve    int64 // bytes; 0 chooses by the size of the file system
@@ -103,6 +126,7 @@ func loadConfig(flags *pflag.FlagSet, env map[string]string) (*config, error) {
 		values, source := s.choose(flags, env, file)
 		if err := s.set(cfg, values); err != nil {
 			wrong.add(fmt.Sprintf("%s: %v", source, err))
+			_ = s.set(cfg, []string{s.def}) // so that check has nothing further to say about it
 		}
 	}
 	cfg.check(&wrong)

@@ -22,8 +22,8 @@ const maxClients = 8192
 func openListeners(ctx context.Context, cfg *config) (*listeners, error) {
 	ls := &listeners{}
 	var problems []error
-	for _, address := range cfg.Listen {
-		l, err := listen(ctx, "API", address)
+	for _, spec := range cfg.Listeners {
+		l, err := listen(ctx, "API", spec.Address)
 		problems = append(problems, err)
 		if err == nil {
 			ls.api = append(ls.api, l)
