@@ -153,7 +153,7 @@ func (c *Cluster) command(m *Master, expect int) error {
 		"--superuser-username", Superuser, "--superuser-password-hash", c.hash,
 	}
 	if c.options.Proxied {
-		proxy, err := NewProxy(m.Name, m.Peer, c.Links, func(remote net.Addr) string { return whoDials(remote, c.all()) })
+		proxy, err := NewProxy(m.Name, m.Peer, c.Links, func(accepted net.Conn) string { return whoDials(accepted, c.all()) })
 		if err != nil {
 			return err
 		}

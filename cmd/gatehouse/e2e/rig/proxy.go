@@ -15,14 +15,14 @@ type Proxy struct {
 	to       string // name of the master behind
 	target   string
 	links    *Links
-	who      func(remote net.Addr) string // name of the master that dialled, "" if none
+	who      func(net.Conn) string // name of the master that dialled, "" if none
 	listener net.Listener
 	done     chan struct{}
 	running  sync.WaitGroup
 }
 
 // NewProxy listens on a free port of loopback for connections to the master named to, whose peer port is at target.
-func NewProxy(to, target string, links *Links, who func(net.Addr) string) (*Proxy, error) {
+func NewProxy(to, target string, links *Links, who func(net.Conn) string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen before %s: %w", to, err)
@@ -52,7 +52,7 @@ func (p *Proxy) accept() {
 // serve carries one connection. A dialler that is no master any more (it was killed meanwhile) is hung up on.
 func (p *Proxy) serve(client net.Conn) {
 	defer client.Close()
-	from := p.who(client.RemoteAddr())
+	from := p.who(client)
 	if from == "" || !p.links.wait(from, p.to, p.done) {
 		return
 	}

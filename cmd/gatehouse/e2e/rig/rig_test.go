@@ -37,7 +37,7 @@ func echo(t *testing.T) string {
 
 func dialProxy(t *testing.T, links *Links) net.Conn {
 	t.Helper()
-	proxy, err := NewProxy("b", echo(t), links, func(net.Addr) string { return "a" })
+	proxy, err := NewProxy("b", echo(t), links, func(net.Conn) string { return "a" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,18 +103,44 @@ func TestIsolationLeavesTheOthersConnected(t *testing.T) {
 }
 
 func TestTheOwnerOfAConnectionIsFound(t *testing.T) {
-	conn, err := net.Dial("tcp", echo(t))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
 	self := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
 	masters := []*Master{{Name: "stopped"}, {Name: "this", process: self}}
-	if got := whoDials(conn.LocalAddr(), masters); got != "this" {
+	if got := whoDials(accepted, masters); got != "this" {
 		t.Errorf("got %q, want this process", got)
 	}
-	if got := whoDials(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, masters); got != "" {
+	if got := whoDials(accepted, masters[:1]); got != "" {
 		t.Errorf("a connection of nobody: got %q", got)
+	}
+}
+
+func TestNoPortIsGivenOutTwice(t *testing.T) {
+	given := map[int]bool{}
+	for range 100 {
+		base, err := FreePorts(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for port := base; port < base+3; port++ {
+			if given[port] {
+				t.Fatalf("port %d was given out before", port)
+			}
+			given[port] = true
+		}
 	}
 }
 
