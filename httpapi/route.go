@@ -39,7 +39,7 @@ const (
 type Kind uint8
 
 const (
-	// KindIAM is /acs/api/v1.
+	// KindIAM is /acs/api/v1, and whatever belongs to no other surface.
 	KindIAM Kind = 1 << iota
 	// KindSecrets is /secrets/v1.
 	KindSecrets

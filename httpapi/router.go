@@ -122,19 +122,20 @@ func decodeParams(params httprouter.Params) bool {
 // ridSlashes is the second half of the double encoding of slashes in a rid; nothing else is decoded twice.
 var ridSlashes = strings.NewReplacer("%2F", "/", "%2f", "/")
 
-// kindOf says to which surface a path belongs. 0 is what every listener serves: operations.
+// kindOf says to which surface a path belongs. 0 is what every listener serves: operations. What is not told apart belongs to
+// the IAM, like the well-known paths of DC/OS.
 func kindOf(r *Route) Kind {
 	switch {
 	case r.Access == Internal:
 		return KindAdmin
 	case strings.HasPrefix(r.Path, iamPrefix+"/internal/"):
 		return KindInternal | KindIAM
-	case strings.HasPrefix(r.Path, "/acs/"):
-		return KindIAM
 	case strings.HasPrefix(r.Path, "/secrets/"):
 		return KindSecrets
+	case strings.HasPrefix(r.Path, "/gatehouse/"), r.Path == "/metrics":
+		return 0
 	}
-	return 0
+	return KindIAM
 }
 
 // canonicalPath renders a row's path with its decoded parameters: one spelling for all that mean the same. It is what an

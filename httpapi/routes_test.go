@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/iamapi"
 )
 
@@ -32,9 +33,10 @@ func (nobody) Verify(*state.State, string, time.Time) (httpapi.Identity, error) 
 // table is the table of routes of the whole product.
 func table(t *testing.T) []httpapi.Route {
 	t.Helper()
+	routes := iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)})
 	s, err := httpapi.New(httpapi.Options{
-		Routes: iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), Cluster: nobody{}, Machine: nobody{}, Verifier: nobody{},
-		Status: nobody{}, Logger: slog.New(slog.DiscardHandler),
+		Routes:  append(routes, dcosapi.Routes(dcosapi.Options{Edition: httpapi.Open})...),
+		Cluster: nobody{}, Machine: nobody{}, Verifier: nobody{}, Status: nobody{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +76,8 @@ func TestEveryChangeGoesToTheLeader(t *testing.T) {
 // open lists the rows that need no caller.
 var open = map[string]bool{
 	"iam.auth.login": true, "iam.auth.start": true, "iam.auth.logout": true, "iam.auth.jwks": true, "iam.auth.providers": true,
-	"iam.auth.oidc.providers": true, "iam.auth.saml.providers": true, "iam.uiconfig": true, "iam.openapi": true,
+	"iam.auth.oidc.providers": true, "iam.auth.saml.providers": true, "iam.uiconfig": true, "iam.uiconfig.metadata": true, "iam.openapi": true,
+	"dcos.root": true, "dcos.version": true, "dcos.ca": true, "dcos.login": true,
 	"ops.health": true, "ops.health.leader": true, "ops.health.strict": true, "ops.masters": true, "ops.metrics": true, "ops.openapi": true,
 }
 
@@ -99,10 +102,10 @@ func TestEveryRowHasAnAccessRuleAndALimit(t *testing.T) {
 	}
 }
 
-func TestEveryRowOfOursIsDescribed(t *testing.T) {
+func TestEveryRowBesideTheIAMIsDescribed(t *testing.T) {
 	text := string(httpapi.OpenAPI())
 	for _, r := range table(t) {
-		if !strings.HasPrefix(r.Path, "/gatehouse/v1/") || r.Access == httpapi.Internal {
+		if strings.HasPrefix(r.Path, "/acs/api/v1/") || r.Access == httpapi.Internal {
 			continue
 		}
 		var parts []string

@@ -40,8 +40,10 @@ var house = map[string][]string{
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
 		"keyring", "keyring/password", "keyring/token"},
 
+	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
+
 	"cmd/gatehouse": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/iamapi", "keyring", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},

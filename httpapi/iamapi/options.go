@@ -91,6 +91,8 @@ type Options struct {
 	// LongestTokenLife at most.
 	TokenLifetime time.Duration
 	Cookies       CookieOptions
+	// ClusterID is shown by /uiconfig in place of the cluster's own id; "" shows that.
+	ClusterID string
 	// UIConfigFile holds a JSON object that /uiconfig extends; "" extends the empty one.
 	UIConfigFile string
 	// RefuseLongLived refuses service login tokens without exp or with one over 10 minutes away (contract 9, decision 12).

@@ -61,6 +61,8 @@ func (a *api) discoveryRoutes() []httpapi.Route {
 			BodyLimit: httpapi.NoBody, Handle: a.redirectProviders},
 		{ID: "iam.uiconfig", Method: http.MethodGet, Path: prefix + "/uiconfig", Access: httpapi.Public, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.uiConfig},
+		{ID: "iam.uiconfig.metadata", Method: http.MethodGet, Path: "/dcos-metadata/ui-config.json", Access: httpapi.Public, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Handle: a.uiConfig}, // the one path by which browsers reach it (contract 7.2)
 		{ID: "iam.openapi", Method: http.MethodGet, Path: prefix + "/internal/openapispec.yaml", Access: httpapi.Public, Mode: httpapi.Local,
 			BodyLimit: httpapi.NoBody, Handle: a.openAPI},
 	}

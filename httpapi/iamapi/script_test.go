@@ -48,6 +48,7 @@ func script(h *house, kid string) []step {
 		anyone(get("iam.auth.oidc.providers", auth+"/oidc/providers")),
 		anyone(get("iam.auth.saml.providers", auth+"/saml/providers")),
 		anyone(get("iam.uiconfig", "/acs/api/v1/uiconfig/")),
+		anyone(get("iam.uiconfig.metadata", "/dcos-metadata/ui-config.json")),
 		anyone(get("iam.openapi", "/acs/api/v1/internal/openapispec.yaml")),
 
 		send("iam.users.create", "PUT", users+"/alice", object("password", "wonderland", "description", "Alice é <&>")),

@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,9 @@ func (a *api) uiConfig(_ context.Context, r *httpapi.Request) (*httpapi.Response
 	if err != nil {
 		return nil, err
 	}
-	config["clusterConfiguration"] = clusterConfiguration{FirstUser: r.State.RegularUserCount() == 0, ID: r.State.Meta().ClusterID}
+	config["clusterConfiguration"] = clusterConfiguration{
+		FirstUser: r.State.RegularUserCount() == 0, ID: cmp.Or(a.ClusterID, r.State.Meta().ClusterID),
+	}
 	return &httpapi.Response{Body: config}, nil
 }
 
