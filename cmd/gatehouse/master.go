@@ -18,6 +18,7 @@ import (
 	"gatehouse/fsm"
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
 	"gatehouse/keyring/password"
@@ -134,11 +135,16 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Edition:       edition,
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies:       iamapi.CookieOptions{Secure: m.cfg.CookieSecure},
+		ClusterID:     m.cfg.ShownClusterID,
 		UIConfigFile:  m.cfg.UIConfigFile,
 
 		RefuseLongLived:   m.cfg.RefuseLongLived,
 		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
+	routes = append(routes, dcosapi.Routes(dcosapi.Options{
+		Edition: edition, ClusterID: m.cfg.ShownClusterID, ClusterName: m.cfg.ClusterName, PublicIP: m.cfg.PublicIP,
+		DCOSVersion: m.cfg.DCOSVersion, Version: version, Commit: buildCommit(),
+	})...)
 	return httpapi.New(httpapi.Options{
 		Routes:         routes,
 		Cluster:        seam,
