@@ -28,6 +28,7 @@ var house = map[string][]string{
 
 	"cluster/disk":        {},
 	"cluster/gossip":      {},
+	"cluster/nameserver":  {},
 	"cluster/relay":       {},
 	"cluster":             {"cluster/disk", "cluster/gossip", "cluster/relay", "fsm/fault"},
 	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
@@ -42,7 +43,7 @@ var house = map[string][]string{
 
 	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
 
-	"cmd/gatehouse": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
+	"cmd/gatehouse": {"cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
 		"httpapi", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
