@@ -70,6 +70,10 @@ type Config struct {
 	// PrimaryKey is the id of the key that seals by the applied state; who joins must hold it. nil: "", none yet
 	PrimaryKey func() string
 
+	// Unhealthy says why clients should go to another master just now, nil when they need not; told to peers. It is
+	// called often and must not wait. nil: never
+	Unhealthy func() []string
+
 	RaftMultiplier float64 // scales every Raft time-out; 0 means 1
 	Disk           disk.Options
 	Logger         *slog.Logger     // nil: discard
@@ -112,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PrimaryKey == nil {
 		c.PrimaryKey = func() string { return "" }
+	}
+	if c.Unhealthy == nil {
+		c.Unhealthy = func() []string { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

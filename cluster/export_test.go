@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -77,4 +79,11 @@ func PlantIdentity(t testing.TB, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Met are the ids of the servers that this one has met.
+func (n *Node) Met() []string {
+	n.meetings.mu.Lock()
+	defer n.meetings.mu.Unlock()
+	return slices.Collect(maps.Keys(n.meetings.last))
 }

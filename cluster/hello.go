@@ -33,9 +33,13 @@ type hello struct {
 	DiskLow   bool              `json:"disk_low"`
 	Peers     map[string]string `json:"peers,omitempty"` // addresses it knows
 	Clock     time.Time         `json:"clock"`
-	Keys      []string          `json:"keys,omitempty"` // ids of the keys of its key file
-	Seen      position          `json:"seen"`           // how far the one it talks to certainly was
+	Keys      []string          `json:"keys,omitempty"`      // ids of the keys of its key file
+	Seen      position          `json:"seen"`                // how far the one it talks to certainly was
+	Unhealthy []string          `json:"unhealthy,omitempty"` // why clients should go elsewhere; before 0.2 nobody says
 }
+
+// healthy reports whether the sender serves clients, as far as it says.
+func (h hello) healthy() bool { return len(h.Unhealthy) == 0 && !h.DiskLow }
 
 // formed reports whether the sender is part of a cluster that exists, as opposed to one that is being formed.
 func (h hello) formed() bool { return h.ClusterID != "" && len(h.Servers) > 0 }
@@ -47,7 +51,7 @@ func (n *Node) introduce(to string) hello {
 		ID: n.id, Name: n.cfg.Name, API: n.cfg.APIAdvertise, Peer: n.cfg.PeerAdvertise, Version: n.cfg.Version,
 		MaxLevel: n.cfg.MaxLevel, Level: max(id.Level, n.cfg.Level()), Expect: n.cfg.Expect, ClusterID: id.ClusterID,
 		State: n.state(), Applied: n.machine.AppliedIndex(), Clock: n.cfg.Now(), Peers: n.book.best(),
-		Keys: n.cfg.KeyIDs,
+		Keys: n.cfg.KeyIDs, Unhealthy: n.cfg.Unhealthy(),
 	}
 	servers := n.configuration()
 	h.Voters = voterIDs(servers)
@@ -121,16 +125,6 @@ func (n *Node) meet(h hello) {
 	}
 }
 
-// maxSkew is the difference of clocks above which it is logged: tokens carry times.
-const maxSkew = 2 * time.Second
-
-func (n *Node) compareClocks(h hello, sent, received time.Time) {
-	skew := h.Clock.Sub(sent.Add(received.Sub(sent) / 2))
-	if skew.Abs() > maxSkew && received.Sub(sent) < time.Second && n.meetings.mayWarn(h.ID, received) {
-		n.log.Warn("the clocks of two masters differ", "peer", h.ID, "name", h.Name, "ahead", skew.Round(time.Millisecond))
-	}
-}
-
 // handleHello answers a hello.
 func (n *Node) handleHello(w http.ResponseWriter, r *http.Request) {
 	var h hello
@@ -164,7 +158,6 @@ func answerCall(w http.ResponseWriter, v any) {
 type meetings struct {
 	mu     sync.Mutex // guards the rest
 	last   map[string]meeting
-	warned map[string]time.Time
 	own    map[string]bool // addresses at which this server met itself
 	passes int             // complete rounds of hellos
 }
@@ -178,7 +171,7 @@ type meeting struct {
 const maxMeetings = 256
 
 func newMeetings() *meetings {
-	return &meetings{last: map[string]meeting{}, warned: map[string]time.Time{}, own: map[string]bool{}}
+	return &meetings{last: map[string]meeting{}, own: map[string]bool{}}
 }
 
 // note records a hello and reports whether it tells anything that formation or joining may wait for.
@@ -213,17 +206,6 @@ func (m *meetings) of(id string) (hello, bool) {
 	defer m.mu.Unlock()
 	h, ok := m.last[id]
 	return h.hello, ok
-}
-
-// mayWarn limits warnings about one peer to one in ten minutes.
-func (m *meetings) mayWarn(id string, now time.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if last, ok := m.warned[id]; ok && now.Sub(last) < 10*time.Minute {
-		return false
-	}
-	m.warned[id] = now
-	return true
 }
 
 // itself notes an address at which this server lives under another name.

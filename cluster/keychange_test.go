@@ -59,7 +59,7 @@ func testKeyChange(t *testing.T) {
 	})
 	write(t, c.Leader(), "a", "1")
 	holders := func() (n int) {
-		for _, m := range c.Leader().Node.Masters(within(t, 5*time.Second)) {
+		for _, m := range c.Leader().Node.AskMasters(within(t, 5*time.Second)) {
 			if m.State != cluster.StateUnreachable && slices.Contains(m.KeyIDs, files.newID) {
 				n++
 			}

@@ -21,6 +21,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	m := metrics{ch}
 	c.raft(m)
 	c.echo(m)
+	for id, skew := range c.n.skews() {
+		m.gauge("clock_skew_seconds", "How far the clock of another master is ahead of this one's, when last compared.", skew.Seconds(), "server", id)
+	}
 	m.counter("peer_refused_total", "Connections to the peer port that were refused.", float64(c.n.port.refused.Load()))
 	if g := c.n.gossip.Load(); g != nil {
 		m.gauge("gossip_members", "Masters that gossip thinks alive, this one included.", float64(g.Alive()))

@@ -34,6 +34,8 @@ type Node struct {
 	port     *port
 	client   *peerClient
 	meetings *meetings
+	clocks   *clocks
+	roll     *roll
 	progress *progress
 	echo     *echo
 	gossip   atomic.Pointer[gossip.Gossip]
@@ -63,7 +65,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, changed: newSignal(), ready: make(chan struct{}),
-		meetings: newMeetings(), progress: newProgress(), joins: make(chan struct{}, maxJoins),
+		meetings: newMeetings(), clocks: newClocks(), roll: newRoll(), progress: newProgress(), joins: make(chan struct{}, maxJoins),
 		fatal: make(chan error, 1), lost: make(chan string, 1),
 	}
 	n.machine = newWatchedMachine(cfg.Machine, n.changed)

@@ -59,19 +59,17 @@ func (n *Node) succeed(ctx context.Context, leader string) {
 		return
 	}
 	term, heard := r.CurrentTerm(), r.LastContact()
+	// Another may stand before this server looks, and lose because its log is behind this one's: then no leader is known
+	// in a later term. A leader is heard of, and who voted for another counts that as having heard one.
 	gone := func() bool {
 		_, id := r.LeaderWithID()
-		return r.State() == raft.Follower && string(id) == leader && r.CurrentTerm() == term && r.LastContact().Equal(heard)
+		return r.State() == raft.Follower && r.LastContact().Equal(heard) && (id == "" || string(id) == leader && r.CurrentTerm() == term)
 	}
 	if !sleep(ctx, obituarySilence) || !gone() || !n.refusesAll(ctx, leader) {
 		return
 	}
 	turn := n.successionRank(leader)
-	if turn < 0 || !sleep(ctx, time.Duration(turn)*obituaryStagger) {
-		return
-	}
-	// By now another may have stood and lost, because its log is behind this one's; then no leader is known.
-	if _, id := r.LeaderWithID(); r.State() != raft.Follower || id != "" && !gone() {
+	if turn < 0 || !sleep(ctx, time.Duration(turn)*obituaryStagger) || !gone() {
 		return
 	}
 	n.log.Warn("the leader's process is gone; standing for election", "leader", leader, "term", term)

@@ -11,6 +11,7 @@ import (
 func (n *Node) newPeerServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/peer/v1/hello", n.handleHello)
+	mux.HandleFunc("/peer/v1/probe", n.handleProbe)
 	mux.HandleFunc("/peer/v1/promise", n.handlePromise)
 	mux.Handle("/peer/v1/join", n.sameCluster(http.HandlerFunc(n.handleJoin)))
 	mux.Handle("/peer/v1/vouch", n.sameCluster(http.HandlerFunc(n.handleVouch)))

@@ -42,6 +42,7 @@ type Master struct {
 	AppliedIndex uint64
 	DiskLow      bool
 	KeyIDs       []string // of the keys of its key file
+	Healthy      bool     // it answers, and says that it serves clients
 }
 
 // Status is this master's own view, without asking anybody.

@@ -46,8 +46,8 @@ type healthBody struct {
 	Term    uint64   `json:"term"`
 }
 
-// reasons says why a load balancer should look elsewhere; empty when it should not.
-func (h *Health) reasons(now time.Time) []string {
+// Reasons says why a load balancer should look elsewhere; empty when it should not.
+func (h *Health) Reasons(now time.Time) []string {
 	out := []string{}
 	for _, r := range []struct {
 		holds bool
@@ -80,13 +80,13 @@ func (s *Server) healthResponse(h Health, reasons []string) *Response {
 
 func (s *Server) getHealth(context.Context, *Request) (*Response, error) {
 	h := s.opts.Status.Health()
-	return s.healthResponse(h, h.reasons(time.Now())), nil
+	return s.healthResponse(h, h.Reasons(time.Now())), nil
 }
 
 // getHealthLeader is healthy on the leader alone.
 func (s *Server) getHealthLeader(context.Context, *Request) (*Response, error) {
 	h := s.opts.Status.Health()
-	reasons := h.reasons(time.Now())
+	reasons := h.Reasons(time.Now())
 	if h.Leader != s.id {
 		reasons = append(reasons, "not the leader")
 	}
@@ -102,7 +102,7 @@ func (s *Server) getHealthStrict(ctx context.Context, _ *Request) (*Response, er
 	defer cancel()
 	_, err := s.confirm(ctx)
 	h := s.opts.Status.Health()
-	reasons := h.reasons(time.Now())
+	reasons := h.Reasons(time.Now())
 	if err != nil {
 		reasons = append(reasons, "the cluster does not confirm reads")
 	}

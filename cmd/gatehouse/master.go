@@ -108,6 +108,7 @@ func (m *master) nodeConfig() cluster.Config {
 		BeginTerm:     m.beginTerm,
 		Level:         func() int { return m.machine.State().Meta().Level },
 		Removed:       func(id string) bool { return m.machine.State().Removed(id) },
+		Unhealthy:     func() []string { return m.status.Load().unhealthy() },
 
 		RaftMultiplier: cfg.RaftMultiplier,
 		Disk:           disk.Options{Reserve: cfg.DiskReserve, LowWater: cfg.DiskLowWater},
@@ -161,9 +162,15 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 	})
 }
 
-// beginTerm encodes the entry with which this master opens a term when it leads.
+// beginTerm encodes the entry with which this master opens a term when it leads. Its time takes the state's clock past
+// that of every other master: cut-offs, which follow the state's clock, then lie after whatever the leader before this
+// one stamped, although that one's clock may have been ahead.
 func (m *master) beginTerm(term uint64, leader string) []byte {
-	entry, err := command.Encode(command.Header{Term: term, Time: m.now()}, command.BeginTerm{LeaderID: leader})
+	begun := time.Now().UTC().Add(m.node.ClockAhead())
+	if now := m.now(); now.After(begun) {
+		begun = now
+	}
+	entry, err := command.Encode(command.Header{Term: term, Time: begun}, command.BeginTerm{LeaderID: leader})
 	if err != nil {
 		panic("encode begin-term: " + err.Error()) // a number, a time and an id always encode
 	}

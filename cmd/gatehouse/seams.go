@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,17 +27,10 @@ func (c clusterSeam) ReadIndex(ctx context.Context) (httpapi.Read, error) {
 	return httpapi.Read{Index: r.Index, Term: r.Term, Leader: r.Leader, Time: r.Time}, err
 }
 
-// HasServer reports whether a server is part of the cluster, reachable or not.
-func (c clusterSeam) HasServer(id string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	return slices.ContainsFunc(c.Masters(ctx), func(m cluster.Master) bool { return m.ID == id })
-}
-
 // KeyHolders asks every server of the cluster which cluster keys it has.
 func (c clusterSeam) KeyHolders(ctx context.Context) []iamapi.KeyHolder {
 	var holders []iamapi.KeyHolder
-	for _, m := range c.Masters(ctx) {
+	for _, m := range c.AskMasters(ctx) {
 		holders = append(holders, iamapi.KeyHolder{ID: m.ID, Name: m.Name, Answered: m.State != cluster.StateUnreachable, KeyIDs: m.KeyIDs})
 	}
 	return holders
@@ -88,6 +80,15 @@ func (s *status) Health() httpapi.Health {
 		Leader:          now.Leader,
 		Term:            now.Term,
 	}
+}
+
+// unhealthy says why clients should go to another master just now.
+func (s *status) unhealthy() []string {
+	if s == nil {
+		return []string{"starting"}
+	}
+	h := s.Health()
+	return h.Reasons(time.Now())
 }
 
 func (s *status) Masters(ctx context.Context) []httpapi.Master {
