@@ -38,6 +38,7 @@ var house = map[string][]string{
 	"keyring/token":    {"fsm/iam", "keyring"},
 
 	"httpapi": {"fsm/fault", "fsm/iam", "fsm/state"},
+	"httpapi/client": {}, // for programs outside: nothing of the server
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
 		"keyring", "keyring/password", "keyring/token"},
 

@@ -1,0 +1,249 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net/http"
+	"path"
+	"time"
+)
+
+// repetition says under which condition a request may be sent again.
+type repetition int
+
+const (
+	// never: only when certainly nothing has happened.
+	never repetition = iota
+	// keyed: at any time with the same Idempotency-Key.
+	keyed
+	// harmless: at any time.
+	harmless
+)
+
+// routes are the changes of which more is known than that they are changes. A login changes nothing, and to revoke tokens twice
+// revokes them; that is better than a key, under which a master would repeat its answer instead of doing it.
+var routes = []struct {
+	method, pattern string
+	repeat          repetition
+}{
+	{http.MethodPost, loginPath, harmless},
+	{http.MethodPut, iamPrefix + "/users/*", keyed},
+	{http.MethodPatch, iamPrefix + "/users/*", keyed},
+	{http.MethodDelete, iamPrefix + "/users/*", keyed},
+	{http.MethodPost, adminPrefix + "/users/*/revoke-tokens", harmless},
+	{http.MethodPost, adminPrefix + "/revoke-tokens", harmless},
+	{http.MethodPost, adminPrefix + "/keys/*/activate", keyed},
+	{http.MethodPost, adminPrefix + "/keys/*/retire", keyed},
+	{http.MethodPost, adminPrefix + "/cluster-keys/*/activate", keyed},
+	{http.MethodDelete, adminPrefix + "/masters/*", keyed},
+}
+
+func (x *call) mayRepeat() repetition {
+	switch x.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return harmless
+	}
+	if x.IdempotencyKey != "" {
+		return keyed
+	}
+	for _, r := range routes {
+		if match, _ := path.Match(r.pattern, x.Path); match && r.method == x.Method {
+			return r.repeat
+		}
+	}
+	return never
+}
+
+// newKey makes an Idempotency-Key that nobody else makes.
+func newKey() string { return rand.Text() }
+
+// verdict is what an attempt means for the request.
+type verdict int
+
+const (
+	// settled: this is the answer, good or bad.
+	settled verdict = iota
+	// elsewhere: nothing has happened; another address may serve it.
+	elsewhere
+	// later: nothing has happened; the same address will serve it.
+	later
+	// hopeless: nothing has happened, and at this address nothing will: its certificate is wrong, for example.
+	hopeless
+	// unknown: it may have happened.
+	unknown
+	// refused: nothing has happened, because the token is not accepted.
+	refused
+)
+
+// nothingHappened are the codes with which a master says so. ERR_DISK_LOW is not among them, although it says so too: it does not
+// pass by itself.
+var nothingHappened = map[string]verdict{
+	"ERR_NO_LEADER":      elsewhere,
+	"ERR_LEADER_CHANGED": elsewhere,
+	"ERR_BUSY":           later,
+}
+
+// judge says what an answer means. A 503 without a code of ours is from something in between, and some balancers answer so when
+// the connection broke after they had sent the request.
+func judge(e *Error) verdict {
+	if v, ok := nothingHappened[e.Code]; ok {
+		return v
+	}
+	switch {
+	case e.Code == "ERR_OUTCOME_UNKNOWN":
+		return unknown
+	case e.Status == http.StatusUnauthorized:
+		return refused
+	case e.Status == http.StatusRequestTimeout:
+		return elsewhere
+	case e.Status == http.StatusTooManyRequests:
+		return later
+	case e.Status == 502, e.Status == 504, e.Status == 503 && e.Code == "":
+		return unknown
+	}
+	return settled
+}
+
+// judgeFailure says what an attempt without an answer means.
+func judgeFailure(err error) verdict {
+	var failed *transportError
+	if !errors.As(err, &failed) || isLogin(err) {
+		return settled
+	}
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
+	switch {
+	case failed.sent:
+		return unknown
+	case errors.As(err, &certificate), errors.As(err, &noTLS):
+		return hopeless
+	}
+	return elsewhere
+}
+
+// run repeats the request until it is settled or patience ends.
+func (x *call) run(ctx context.Context) (*Response, error) {
+	loop := rounds{call: x, end: x.options.Now().Add(x.patience)}
+	for {
+		address := loop.address()
+		answer, token, err := x.attempt(ctx, address)
+		v := judgeFailure(err)
+		if err == nil {
+			v, err = x.read(answer)
+		}
+		if err == nil {
+			x.addresses.answered(address)
+			return answer, nil
+		}
+		err = fmt.Errorf("%s: %w", address, err)
+		x.options.Logger.DebugContext(ctx, "request failed", slog.String("method", x.Method), slog.String("path", x.Path), slog.Any("error", err))
+		x.doubt = x.doubt || v == unknown && x.repeat != harmless
+		if v == refused {
+			x.session.drop(token)
+		}
+		if !loop.again(ctx, v, err) {
+			return nil, x.final(v, err)
+		}
+	}
+}
+
+// read makes sense of an answer.
+func (x *call) read(answer *Response) (verdict, error) {
+	if answer.Status < 300 || x.answered != nil && x.answered(answer) {
+		return settled, x.decode(answer)
+	}
+	e := errorOf(answer, x.options.Now())
+	return judge(e), e
+}
+
+// final marks the last error if the change may have taken effect. An answer that settles the request settles the doubt of earlier attempts:
+// under the same key they would have been answered alike. A refusal of the caller says nothing about them.
+func (x *call) final(v verdict, err error) error {
+	var e *Error
+	answered := errors.As(err, &e) && v == settled && !isLogin(err)
+	switch {
+	case x.repeat == harmless:
+		return err
+	case answered && e.Status == http.StatusInternalServerError: // it broke down, who knows where
+		return &unknownError{err}
+	case answered && e.Status != http.StatusForbidden, !x.doubt:
+		return err
+	}
+	return &unknownError{err}
+}
+
+// The pauses between two rounds over the addresses: doubled each time, and a part of each is left to chance.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 2 * time.Second
+)
+
+// rounds decide where a request is sent next, and when it is given up.
+type rounds struct {
+	*call
+	end      time.Time // of patience
+	next     int       // index into candidates
+	pauses   int
+	hopeless int // attempts of this round that were
+	refused  bool
+}
+
+func (r *rounds) address() string { return r.candidates[r.next] }
+
+// again reports whether the request may be sent again, after the pause that is due.
+func (r *rounds) again(ctx context.Context, v verdict, err error) bool {
+	if ctx.Err() != nil || v == settled || v == unknown && r.repeat == never {
+		return false
+	}
+	if v == refused {
+		again := !r.refused && !r.Public && r.options.Credentials != nil
+		r.refused = true
+		return again
+	}
+	r.refused = false
+	if v == hopeless {
+		r.hopeless++
+	}
+	if v != later && r.advance() {
+		return true
+	}
+	if r.hopeless == len(r.candidates) {
+		return false
+	}
+	r.hopeless = 0
+	return r.pause(ctx, err)
+}
+
+// advance goes to the next address, and reports false when all have been tried.
+func (r *rounds) advance() bool {
+	r.next = (r.next + 1) % len(r.candidates)
+	return r.next != 0
+}
+
+// pause waits before the next attempt, unless that would be too late.
+func (r *rounds) pause(ctx context.Context, err error) bool {
+	wait := min(firstPause<<min(r.pauses, 10), lastPause)
+	wait = wait/2 + mathrand.N(wait/2)
+	r.pauses++
+	var e *Error
+	if errors.As(err, &e) {
+		wait = max(wait, e.RetryAfter)
+	}
+	until := r.options.Now().Add(wait)
+	if deadline, ok := ctx.Deadline(); until.After(r.end) || ok && until.After(deadline) {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
