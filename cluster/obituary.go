@@ -59,8 +59,8 @@ func (n *Node) succeed(ctx context.Context, leader string) {
 		return
 	}
 	term, heard := r.CurrentTerm(), r.LastContact()
-	// Another may stand before this server looks, and lose because its log is behind this one's: then no leader is known
-	// in a later term. A leader is heard of, and who voted for another counts that as having heard one.
+	// Another may stand before this server looks, and lose because its log is behind this one's: then the term is a later
+	// one without a leader. A vote for it would have counted as a contact.
 	gone := func() bool {
 		_, id := r.LeaderWithID()
 		return r.State() == raft.Follower && r.LastContact().Equal(heard) && (id == "" || string(id) == leader && r.CurrentTerm() == term)
