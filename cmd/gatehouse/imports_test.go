@@ -37,7 +37,7 @@ var house = map[string][]string{
 	"keyring/password": {},
 	"keyring/token":    {"fsm/iam", "keyring"},
 
-	"httpapi": {"fsm/fault", "fsm/iam", "fsm/state"},
+	"httpapi":        {"fsm/fault", "fsm/iam", "fsm/state"},
 	"httpapi/client": {}, // for programs outside: nothing of the server
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
 		"keyring", "keyring/password", "keyring/token"},
