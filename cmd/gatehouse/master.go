@@ -18,7 +18,6 @@ import (
 	"gatehouse/fsm"
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
-	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
 	"gatehouse/keyring/password"
@@ -142,12 +141,8 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		RefuseLongLived:   m.cfg.RefuseLongLived,
 		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
-	routes = append(routes, dcosapi.Routes(dcosapi.Options{
-		Edition: edition, ClusterID: m.cfg.ShownClusterID, ClusterName: m.cfg.ClusterName, PublicIP: m.cfg.PublicIP,
-		DCOSVersion: m.cfg.DCOSVersion, Version: version, Commit: buildCommit(),
-	})...)
 	return httpapi.New(httpapi.Options{
-		Routes:         routes,
+		Routes:         append(routes, m.dcosRoutes()...),
 		Cluster:        seam,
 		Machine:        m.machine,
 		Verifier:       verifierSeam{verifier},
