@@ -34,6 +34,7 @@ var house = map[string][]string{
 	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
 
 	"keyring":          {},
+	"keyring/clientca": {},
 	"keyring/password": {},
 	"keyring/token":    {"fsm/iam", "keyring"},
 
@@ -45,7 +46,7 @@ var house = map[string][]string{
 	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
 
 	"cmd/gatehouse": {"cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
