@@ -45,6 +45,8 @@ func (n *Node) gossipMeta() gossip.Meta {
 const (
 	gossipAlone    = time.Second      // between tries to reach the join addresses while nobody was found
 	gossipTogether = 30 * time.Second // and later, so that parts that lost each other meet again
+	gossipComplain = 30 * time.Second // between log lines while no join address answers
+	gossipQuiet    = 3                // failed rounds before the first such line: masters are started together
 )
 
 // gossipOn contacts the join addresses again and again, names being resolved anew each time, spreads the cluster id
@@ -54,12 +56,16 @@ func (n *Node) gossipOn(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
+	failures, said := 0, time.Time{}
 	for told := n.ClusterID(); ; {
 		if err := g.Encrypt(n.cfg.Keys.DerivePrimary(gossipLabel, 32)); err != nil {
 			n.log.Error("gossip stays with its key", "error", err)
 		}
-		if _, err := g.Join(ctx, n.cfg.Join); err != nil {
-			n.log.Debug("no join address answered", "error", err)
+		if _, err := g.Join(ctx, n.cfg.Join); err == nil {
+			failures = 0
+		} else if failures++; failures > gossipQuiet && time.Since(said) > gossipComplain && g.Alive() == 1 && ctx.Err() == nil {
+			said = time.Now()
+			n.log.Warn("no join address answers", "error", err)
 		}
 		if id := n.ClusterID(); id != told {
 			told = id

@@ -51,6 +51,8 @@ type Config struct {
 	Meta      func() Meta // asked whenever it is to be told
 	Logger    *slog.Logger
 	OnChange  func() // called when a member came, went or changed; must not block
+	// LookupHost resolves the names given to Join; nil means the system's resolver.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
 }
 
 // Gossip is a running memberlist. Its methods are safe for concurrent use.
@@ -68,6 +70,9 @@ func Start(cfg Config) (*Gossip, error) {
 	ring, err := memberlist.NewKeyring(cfg.Keys, cfg.Keys[0])
 	if err != nil {
 		return nil, fmt.Errorf("gossip keys: %w", err)
+	}
+	if cfg.LookupHost == nil {
+		cfg.LookupHost = net.DefaultResolver.LookupHost
 	}
 	g := &Gossip{cfg: cfg, ring: ring}
 	c := memberlist.DefaultLANConfig()
@@ -138,54 +143,6 @@ func (g *Gossip) Members() []Member {
 		out = append(out, m)
 	}
 	return out
-}
-
-// Join contacts addresses, host or host:port, once. A name is resolved now, and every address it has is tried; the
-// default port is our own. It returns how many masters answered, and an error if none did.
-func (g *Gossip) Join(ctx context.Context, addrs []string) (int, error) {
-	joined := 0
-	var errs []error
-	for _, addr := range addrs {
-		targets, err := g.resolve(ctx, addr)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, t := range targets {
-			if ctx.Err() != nil {
-				return joined, ctx.Err()
-			}
-			if _, err := g.list.Join([]string{"join/" + t}); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", t, err))
-				continue
-			}
-			joined++
-		}
-	}
-	if joined > 0 {
-		return joined, nil
-	}
-	return 0, errors.Join(errs...)
-}
-
-// resolve returns the addresses of a name except our own.
-func (g *Gossip) resolve(ctx context.Context, addr string) ([]string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		host, port = addr, strconv.Itoa(g.Port())
-	}
-	ips, err := net.DefaultResolver.LookupHost(ctx, host)
-	if err != nil {
-		return nil, fmt.Errorf("resolve %q: %w", addr, err)
-	}
-	own := g.list.LocalNode().Address()
-	var out []string
-	for _, ip := range ips {
-		if t := net.JoinHostPort(ip, port); t != own {
-			out = append(out, t)
-		}
-	}
-	return out, nil
 }
 
 // Update spreads a changed Meta.
