@@ -103,6 +103,17 @@ func TestUIConfigExtendsTheFile(t *testing.T) {
 	h.leader().look("/uiconfig").ok(t, http.StatusInternalServerError)
 }
 
+func TestUIConfigShowsTheClusterIDThatIsSet(t *testing.T) {
+	h := newHouse(t, 1, func(o *Options) { o.ClusterID = "shown-1" })
+	for _, path := range []string{"/acs/api/v1/uiconfig", "/dcos-metadata/ui-config.json"} {
+		var got struct{ ClusterConfiguration clusterConfiguration }
+		h.leader().do(call{method: "GET", path: path}).ok(t, http.StatusOK).into(t, &got)
+		if got.ClusterConfiguration.ID != "shown-1" {
+			t.Errorf("GET %s: id %q, want shown-1", path, got.ClusterConfiguration.ID)
+		}
+	}
+}
+
 func TestFirstUserIsARegularOne(t *testing.T) {
 	h := newHouse(t, 1)
 	first := func() bool {
