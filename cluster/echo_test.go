@@ -178,7 +178,7 @@ func TestHungVoterDelaysNoRound(t *testing.T) {
 			}
 			slowest = max(slowest, time.Since(start))
 		}
-		if slowest > time.Second { // a round that waits for the hung one would take the whole 5 s
+		if slowest > 4*time.Second { // a round that waits for the hung one would take the whole 5 s
 			t.Errorf("slowest of 200 reads took %v", slowest)
 		}
 	}

@@ -54,7 +54,7 @@ func (w *wire) receive(method string) answer {
 
 // closed reports whether the server has closed the connection, after what is still to be read.
 func (w *wire) closed() bool {
-	_ = w.conn.SetReadDeadline(time.Now().Add(2 * time.Second))
+	_ = w.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	n, err := io.Copy(io.Discard, w.in)
 	timeout, _ := err.(net.Error)
 	return n == 0 && (timeout == nil || !timeout.Timeout())

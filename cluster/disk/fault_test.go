@@ -67,7 +67,7 @@ func within[T any](t testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(5 * time.Second):
+	case <-time.After(15 * time.Second):
 		t.Fatalf("%s did not happen", what)
 		panic("unreachable")
 	}
@@ -76,7 +76,7 @@ func within[T any](t testing.TB, what string, c <-chan T) T {
 // eventually polls a condition.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(15 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not happen", what)
 		}
@@ -86,6 +86,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 func TestHangingCallIsFatalWhileItHangs(t *testing.T) {
 	for _, hanging := range []string{"StoreLogs", "Set", "GetLog"} {
 		t.Run(hanging, func(t *testing.T) {
+			t.Parallel()
 			release := make(chan struct{})
 			var armed atomic.Bool
 			var logged syncBuffer
@@ -95,7 +96,7 @@ func TestHangingCallIsFatalWhileItHangs(t *testing.T) {
 				}
 				return nil
 			}}, func(o *Options) {
-				o.StallWarn, o.StallFatal, o.Logger = 100*time.Millisecond, 500*time.Millisecond, logTo(&logged)
+				o.StallWarn, o.StallFatal, o.Logger = 100*time.Millisecond, 2*time.Second, logTo(&logged)
 			})
 			fill(t, s, 1, 1, 1)
 			armed.Store(true)
@@ -114,7 +115,7 @@ func TestHangingCallIsFatalWhileItHangs(t *testing.T) {
 			if len(returned) > 0 || !strings.Contains(err.Error(), "no answer from the disk") {
 				t.Errorf("fatal %v, returned %d: want Fatal while the call hangs", err, len(returned))
 			}
-			if st := s.Stats(); st.OldestCall < 500*time.Millisecond {
+			if st := s.Stats(); st.OldestCall < 2*time.Second {
 				t.Errorf("oldest call %s", st.OldestCall)
 			}
 			close(release)
@@ -133,11 +134,12 @@ func TestHangingCallIsFatalWhileItHangs(t *testing.T) {
 }
 
 func TestSlowCallsOneAfterTheOtherAreNoHang(t *testing.T) {
+	t.Parallel()
 	s, fatal := openFaulty(t, &faulty{before: func(string) error {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		return nil
-	}}, func(o *Options) { o.StallWarn, o.StallFatal = 200*time.Millisecond, 800*time.Millisecond })
-	for i := uint64(1); i <= 20; i++ {
+	}}, func(o *Options) { o.StallWarn, o.StallFatal = 200*time.Millisecond, 2*time.Second })
+	for i := uint64(1); i <= 25; i++ {
 		if err := s.Log.StoreLog(entryAt(i, 1)); err != nil {
 			t.Fatal(err)
 		}
@@ -208,13 +210,14 @@ func TestDamageFoundWhileRunningIsFatal(t *testing.T) {
 }
 
 func TestVoteWaitsForRoomAsLongAsItTakes(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	s, fatal := openFaulty(t, &faulty{before: func(call string) error {
 		if full.Load() {
 			return &fullError{}
 		}
 		return nil
-	}}, func(o *Options) { o.StallWarn, o.StallFatal = 100*time.Millisecond, 400*time.Millisecond })
+	}}, func(o *Options) { o.StallWarn, o.StallFatal = 100*time.Millisecond, 2*time.Second })
 	full.Store(true)
 	returned := make(chan error, 1)
 	go func() { returned <- s.Stable.SetUint64([]byte("CurrentTerm"), 9) }()
@@ -224,7 +227,7 @@ func TestVoteWaitsForRoomAsLongAsItTakes(t *testing.T) {
 		t.Fatalf("returned %v on a full disk", err)
 	case err := <-fatal:
 		t.Fatalf("a full disk was taken for a hang: %v", err)
-	case <-time.After(800 * time.Millisecond): // far beyond FullWait and StallFatal
+	case <-time.After(3 * time.Second): // far beyond FullWait and StallFatal
 	}
 	full.Store(false)
 	if err := within(t, "the vote", returned); err != nil {

@@ -102,6 +102,7 @@ func TestStoppedProcessIsNotTakenForAHang(t *testing.T) {
 		stopMyself(t)
 		return
 	}
+	t.Parallel()
 	cmd := child(t, "stopped")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -116,7 +117,7 @@ func TestStoppedProcessIsNotTakenForAHang(t *testing.T) {
 		said = append(said, lines.Text())
 		if lines.Text() == "in the call" {
 			cmd.Process.Signal(syscall.SIGSTOP)
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(3 * time.Second)
 			cmd.Process.Signal(syscall.SIGCONT)
 		}
 	}
@@ -136,7 +137,7 @@ func stopMyself(t *testing.T) {
 			}
 		}
 		return nil
-	}}, func(o *Options) { o.StallWarn, o.StallFatal = 100*time.Millisecond, time.Second })
+	}}, func(o *Options) { o.StallWarn, o.StallFatal = 100*time.Millisecond, 2*time.Second })
 	armed = true
 	if err := s.Log.StoreLog(entryAt(1, 1)); err != nil {
 		t.Errorf("append: %v", err)

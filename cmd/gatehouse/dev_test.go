@@ -60,7 +60,7 @@ func TestDevRunsAClusterThatSurvivesAKilledMaster(t *testing.T) {
 	var d devDescription
 	await(t, 30*time.Second, "dev.json", func() (err error) { d, err = readDescription(dir); return err })
 	checkDescription(t, d, dir, base)
-	await(t, time.Second, "the welcome", func() error {
+	await(t, 10*time.Second, "the welcome", func() error {
 		if !strings.Contains(p.stdout.String(), "curl -H") {
 			return errors.New(p.stdout.String())
 		}
