@@ -31,8 +31,10 @@ func (n *Node) startGossip() error {
 }
 
 // gossipKeys are all that decrypt, after the one that encrypts.
-func (n *Node) gossipKeys() [][]byte {
-	return append([][]byte{n.cfg.Keys.DerivePrimary(gossipLabel, 32)}, n.cfg.Keys.Derive(gossipLabel, 32)...)
+func (n *Node) gossipKeys() [][]byte { return allGossipKeys(n.cfg.Keys) }
+
+func allGossipKeys(keys Keys) [][]byte {
+	return append([][]byte{keys.DerivePrimary(gossipLabel, 32)}, keys.Derive(gossipLabel, 32)...)
 }
 
 func (n *Node) gossipMeta() gossip.Meta {

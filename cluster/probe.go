@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"gatehouse/cluster/gossip"
 )
 
 // Probe's errors, beside those of the network.
@@ -38,7 +40,7 @@ type ProbeConfig struct {
 type ProbeResult struct {
 	ID, Name, ClusterID string
 	Address             string // that was asked
-	API, Peer           string // where it says that it can be reached
+	API, Peer, Gossip   string // where it says that it can be reached; Gossip is "" without gossip
 	Version             string
 	Level, MaxLevel     int
 	KeyIDs              []string
@@ -172,7 +174,7 @@ func probeError(err error) error {
 
 // take fills in what the master says. Who it is, its certificate says.
 func (r *ProbeResult) take(h probeAnswer) {
-	r.Name, r.API, r.Peer, r.Version = h.Name, h.API, h.Peer, h.Version
+	r.Name, r.API, r.Peer, r.Gossip, r.Version = h.Name, h.API, h.Peer, h.Gossip, h.Version
 	r.Level, r.MaxLevel, r.KeyIDs, r.PrimaryKey = h.Level, h.MaxLevel, h.Keys, h.Primary
 	r.State, r.Leader, r.Term, r.Applied = h.State, h.Leader, h.Term, h.Applied
 	r.Servers, r.Voters, r.Peers = h.Servers, h.Voters, h.Peers
@@ -183,6 +185,7 @@ func (r *ProbeResult) take(h probeAnswer) {
 type probeAnswer struct {
 	hello
 	Primary string `json:"primary_key,omitempty"`
+	Gossip  string `json:"gossip,omitempty"` // host:port
 }
 
 // handleProbe answers a probe. It takes in nothing of who asks: a probe is no server and must not be met.
@@ -191,5 +194,15 @@ func (n *Node) handleProbe(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "POST only", http.StatusMethodNotAllowed)
 		return
 	}
-	answerCall(w, probeAnswer{n.introduce(""), n.cfg.PrimaryKey()})
+	a := probeAnswer{hello: n.introduce(""), Primary: n.cfg.PrimaryKey()}
+	if g := n.gossip.Load(); g != nil {
+		a.Gossip = g.Addr()
+	}
+	answerCall(w, a)
+}
+
+// ProbeGossip asks whether a master answers gossip over UDP at an address, and how long that takes. It leaves no trace
+// there either. id is the master's server id; ctx needs a deadline.
+func ProbeGossip(ctx context.Context, keys Keys, id, addr string) (time.Duration, error) {
+	return gossip.Ping(ctx, allGossipKeys(keys), id, addr)
 }

@@ -24,7 +24,7 @@ type preflight struct {
 	stable   map[string][]byte // nil: never written
 	snapshot raft.SnapshotMeta // the newest; without an id if there is none
 	stale    []snapshotName    // snapshots to remove
-	inner    *raft.FileSnapshotStore
+	inner    *raft.FileSnapshotStore // nil: nothing may be written, see Inspect
 	name     link      // of the newest entry
 	terms    [2]uint64 // of the oldest and newest entry
 	appended uint64    // sealed bytes above the snapshot
@@ -179,7 +179,11 @@ func (p *preflight) checkSnapshots() error {
 
 // checkNewest reads the newest snapshot as Raft will.
 func (p *preflight) checkNewest(dir, id string) error {
-	meta, err := verifySnapshot(p.inner, p.codec, dir, id)
+	var reader snapshotOpener = plainSnapshots(dir)
+	if p.inner != nil {
+		reader = p.inner
+	}
+	meta, err := verifySnapshot(reader, p.codec, dir, id)
 	if err != nil {
 		return p.at(filepath.Join(dir, id), err, cannotOpen)
 	}

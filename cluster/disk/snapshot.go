@@ -236,8 +236,13 @@ func (k *snapshotSink) remove() error {
 	return os.RemoveAll(filepath.Join(k.store.dir, k.ID()+tmpSuffix))
 }
 
+// snapshotOpener is the part of raft.FileSnapshotStore that reads.
+type snapshotOpener interface {
+	Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error)
+}
+
 // openSnapshot opens a snapshot and compares what is in the clear with what is sealed.
-func openSnapshot(inner *raft.FileSnapshotStore, c codec, dir, id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+func openSnapshot(inner snapshotOpener, c codec, dir, id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	foot, body, err := checkMeta(c, dir, id)
 	if err != nil {
 		return nil, nil, err
@@ -258,7 +263,7 @@ func openSnapshot(inner *raft.FileSnapshotStore, c codec, dir, id string) (*raft
 }
 
 // verifySnapshot reads a snapshot to its end.
-func verifySnapshot(inner *raft.FileSnapshotStore, c codec, dir, id string) (*raft.SnapshotMeta, error) {
+func verifySnapshot(inner snapshotOpener, c codec, dir, id string) (*raft.SnapshotMeta, error) {
 	meta, content, err := openSnapshot(inner, c, dir, id)
 	if err != nil {
 		return nil, err

@@ -164,6 +164,9 @@ func (g *Gossip) Encrypt(key []byte) error {
 // Port is the bound port.
 func (g *Gossip) Port() int { return int(g.list.LocalNode().Port) }
 
+// Addr is the host:port that others are told.
+func (g *Gossip) Addr() string { return g.list.LocalNode().Address() }
+
 // Alive is the number of members thought alive.
 func (g *Gossip) Alive() int { return g.list.NumMembers() }
 
