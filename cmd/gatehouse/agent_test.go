@@ -143,7 +143,7 @@ func TestKeysRotateByCommand(t *testing.T) {
 	t.Setenv("GATEHOUSE_TOKEN", token)
 	keys := func(args ...string) (int, string) {
 		var out lockedBuffer
-		code := run(t.Context(), append([]string{"keys", "--url", api}, args...), os.Environ(), &out, &out)
+		code := run(t.Context(), append([]string{"keys", "--url", api, "--output", "json"}, args...), os.Environ(), &out, &out)
 		return code, out.String()
 	}
 	code, prepared := keys("prepare")

@@ -2,15 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"gatehouse/keyring/password"
 )
@@ -25,7 +24,7 @@ func (p *program) hashPasswordCommand() *cobra.Command {
 		Example: "  gatehouse hash-password\n  printf '%s\\n' \"$PASSWORD\" | gatehouse hash-password --sha512",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			plain, err := p.askPassword()
+			plain, err := p.askPassword(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -62,16 +61,15 @@ const sha512Rounds = 656000
 
 // askPassword asks twice on a terminal; otherwise the first line of input is the
 // password, without its line end.
-func (p *program) askPassword() (string, error) {
-	file, ok := p.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+func (p *program) askPassword(ctx context.Context) (string, error) {
+	if in, _, _ := p.terminal(); !in {
 		return readLine(p.stdin)
 	}
-	first, err := p.prompt(file, "Password: ")
+	first, err := p.prompt(ctx, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	second, err := p.prompt(file, "Password (again): ")
+	second, err := p.prompt(ctx, "Password (again): ")
 	switch {
 	case err != nil:
 		return "", err
@@ -83,14 +81,14 @@ func (p *program) askPassword() (string, error) {
 	return first, nil
 }
 
-func (p *program) prompt(terminal *os.File, text string) (string, error) {
+func (p *program) prompt(ctx context.Context, text string) (string, error) {
 	fmt.Fprint(p.stderr, text)
-	typed, err := term.ReadPassword(int(terminal.Fd()))
+	typed, err := p.readPassword(ctx)
 	fmt.Fprintln(p.stderr)
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	return string(typed), nil
+	return typed, nil
 }
 
 func readLine(r io.Reader) (string, error) {

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/cmd/gatehouse/cli"
 )
 
 func main() {
@@ -26,7 +28,7 @@ func main() {
 }
 
 // run is the whole program; tests call it just as main does. It returns the exit
-// status: 0, 1 when the work failed, 2 when the command line or configuration is wrong.
+// status: 0, 1 when the work failed, 2 when the command line or configuration is wrong; docs/cli.md has them all.
 func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int {
 	return (&program{env: environ(env), stdin: os.Stdin, stdout: stdout, stderr: stderr, exit: os.Exit}).run(ctx, args)
 }
@@ -54,9 +56,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 		fmt.Fprintf(p.stderr, "gatehouse: %v\n", err)
 	}
 	if isUsage(err) {
-		return 2
+		return cli.StatusUsage
 	}
-	return 1
+	return cli.Status(err)
 }
 
 func (p *program) root() *cobra.Command {
@@ -67,16 +69,34 @@ func (p *program) root() *cobra.Command {
 		Example:       "  gatehouse dev\n  gatehouse agent --expect 3 --join 10.0.0.1:8103 --join 10.0.0.2:8103 --join 10.0.0.3:8103",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cli.Group(root)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.agentCommand(), p.devCommand(), p.healthCommand(), p.keygenCommand(), p.clusterKeysCommand(), p.keysCommand(),
-		p.hashPasswordCommand(), p.resetSuperuserCommand(), p.versionCommand())
+	root.AddCommand(p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.versionCommand())
+	root.AddCommand(cli.Commands(p.people())...)
+	wrongArgsAreUsage(root)
 	return root
+}
+
+// wrongArgsAreUsage makes every command's refusal of its arguments a mistake in the command line.
+func wrongArgsAreUsage(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		wrongArgsAreUsage(below)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil || isUsage(err) || cli.Status(err) == cli.StatusUsage {
+			return err
+		}
+		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+	}
 }
 
 // environ turns the "NAME=value" strings of a process environment into a map.

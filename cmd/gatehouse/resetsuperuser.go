@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/httpapi/client"
 )
 
 func (p *program) resetSuperuserCommand() *cobra.Command {
@@ -22,7 +23,7 @@ func (p *program) resetSuperuserCommand() *cobra.Command {
 		Example: "  gatehouse reset-superuser bootstrapuser\n  gatehouse reset-superuser --data-dir dev-data/master-1 bootstrapuser",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			password, err := p.askPassword()
+			password, err := p.askPassword(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -36,17 +37,15 @@ func (p *program) resetSuperuserCommand() *cobra.Command {
 }
 
 func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password string) error {
-	request, err := jsonRequest(cmd, http.MethodPost, "http://admin/gatehouse/v1/reset-superuser", map[string]string{"uid": uid, "password": password})
+	c, err := client.New(client.Options{Addresses: []string{"http://admin"}, HTTPClient: adminClient(socket), Patience: -1})
 	if err != nil {
 		return err
 	}
-	answer, err := do(adminClient(socket), request)
+	var done struct{ Steps []string }
+	_, err = c.Do(cmd.Context(), client.Request{Method: http.MethodPost, Path: "/gatehouse/v1/reset-superuser", Public: true,
+		Body: map[string]string{"uid": uid, "password": password}, Into: &done})
 	if err != nil {
 		return fmt.Errorf("reset superuser through %s: %w", socket, err)
-	}
-	var done struct{ Steps []string }
-	if err := json.Unmarshal(answer, &done); err != nil {
-		return fmt.Errorf("read the answer: %w", err)
 	}
 	for _, line := range done.Steps {
 		fmt.Fprintf(cmd.OutOrStdout(), "INFO: %s\n", line)
@@ -56,7 +55,7 @@ func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password strin
 
 // adminClient speaks HTTP over the admin socket; the host name of URLs does not matter.
 func adminClient(socket string) *http.Client {
-	return &http.Client{Timeout: apiTimeout, Transport: &http.Transport{
+	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialSocket(ctx, socket)

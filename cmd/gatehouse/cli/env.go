@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Env is all that the verbs know of the process and its user.
+type Env struct {
+	Getenv map[string]string
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	// Terminal reports whether standard input and output are terminals, and how many cells wide the latter is.
+	Terminal func() (in, out bool, width int)
+	// ReadPassword reads a line from the terminal without showing it. It gives the terminal back as it was, also when ctx
+	// ends before the line does.
+	ReadPassword func(ctx context.Context) (string, error)
+	Now          func() time.Time
+	Version      string
+}
+
+// Variables are the environment variables that the verbs read.
+var Variables = []string{"GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_CLUSTER", "GATEHOUSE_CA_CERT"}
+
+// app is one run of the program.
+type app struct {
+	env    Env
+	target targetFlags
+	output choice
+	yes    bool
+}
+
+// Commands are the verbs.
+func Commands(env Env) []*cobra.Command {
+	a := &app{env: env, output: "table"}
+	return []*cobra.Command{
+		a.loginCommand(), a.logoutCommand(), a.clusterCommand(),
+		a.userCommand(), a.serviceAccountCommand(), a.tokenCommand(), a.revokeTokensCommand(),
+		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(),
+		a.completionCommand(),
+	}
+}
+
+// Group makes a command that only holds others: alone it prints its help, and it knows what a misspelt verb may have meant.
+func Group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = knownVerb
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// knownVerb refuses what is no verb of a group.
+func knownVerb(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	advice := "see " + cmd.CommandPath() + " --help"
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		advice = "did you mean: " + cmd.CommandPath() + " " + strings.Join(like, ", ") + "?"
+	}
+	return usage(fmt.Errorf("unknown command %q for %q", safe(args[0]), cmd.CommandPath()), advice)
+}
+
+// verb makes a command that does something.
+func (a *app) verb(use, short, example string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Example: example, Args: args, RunE: run}
+}
+
+// common adds the flags that a verb, or a group of verbs, shares with all others that ask a cluster.
+func (a *app) common(cmd *cobra.Command) *cobra.Command {
+	a.target.add(cmd.PersistentFlags())
+	return a.shown(cmd)
+}
+
+// shown adds --output.
+func (a *app) shown(cmd *cobra.Command) *cobra.Command {
+	cmd.PersistentFlags().VarP(&a.output, "output", "o", "how to print: `FORMAT` is table, json or yaml")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// choice is the value of --output.
+type choice string
+
+var _ pflag.Value = (*choice)(nil)
+
+func (c *choice) String() string { return string(*c) }
+func (c *choice) Type() string   { return "FORMAT" }
+
+func (c *choice) Set(s string) error {
+	if !slices.Contains(formats, s) {
+		return fmt.Errorf("want one of %s", strings.Join(formats, ", "))
+	}
+	*c = choice(s)
+	return nil
+}

@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"gatehouse/httpapi/client"
+)
+
+// The exit statuses, documented in docs/cli.md.
+const (
+	StatusOK          = 0
+	StatusFailed      = 1   // the answer was no: refused, not found, not healthy, not valid
+	StatusUsage       = 2   // the command line, a variable or a file is wrong; nothing was asked
+	StatusLogin       = 3   // not logged in, credentials refused, or not allowed
+	StatusUnavailable = 4   // no master answers, or none can now; certainly nothing was changed
+	StatusUnknown     = 5   // nobody knows whether the change was made
+	StatusInterrupted = 130 // by Ctrl-C
+)
+
+// failure is an error with an exit status and advice.
+type failure struct {
+	status int
+	err    error
+	advice string // what to do, in one line or more; may be ""
+}
+
+// Error is the problem, and on the lines after it what to do.
+func (f *failure) Error() string {
+	if f.advice == "" {
+		return f.err.Error()
+	}
+	return f.err.Error() + "\n  " + strings.ReplaceAll(f.advice, "\n", "\n  ")
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+func usage(err error, advice string) error { return &failure{StatusUsage, err, advice} }
+
+// Status is the exit status that an error of the verbs stands for; StatusFailed for any other error.
+func Status(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return StatusOK
+	case errors.As(err, &f):
+		return f.status
+	case client.OutcomeUnknown(err):
+		return StatusUnknown
+	case errors.Is(err, context.Canceled):
+		return StatusInterrupted
+	}
+	return StatusFailed
+}

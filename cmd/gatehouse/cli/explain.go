@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"gatehouse/httpapi/client"
+)
+
+// explain gives an error its exit status and says what to do about it.
+func (t *target) explain(err error) error {
+	var f *failure
+	var no *client.Error
+	switch {
+	case err == nil, errors.As(err, &f):
+		return err
+	case client.OutcomeUnknown(err):
+		return &failure{StatusUnknown, unknown(err), "look whether it did before you repeat it"}
+	case errors.Is(err, context.Canceled):
+		return &failure{StatusInterrupted, errors.New("interrupted"), ""}
+	case client.Unauthenticated(err):
+		return &failure{StatusLogin, t.refused(err), t.loginAdvice("log in again: ")}
+	case errors.As(err, &no):
+		return refusal(no)
+	}
+	if advice := tlsAdvice(err, t.urls); advice != "" {
+		return &failure{StatusUnavailable, t.unreached(err), advice}
+	}
+	if client.Unavailable(err) || errors.Is(err, context.DeadlineExceeded) {
+		return &failure{StatusUnavailable, t.unreached(err), t.unavailableAdvice()}
+	}
+	return err
+}
+
+// refusal is what a master said instead of yes.
+func refusal(no *client.Error) error {
+	err := fmt.Errorf("the master says %w", no)
+	switch {
+	case no.Status == http.StatusForbidden:
+		return &failure{StatusLogin, err, "log in as a user that may do this"}
+	case no.Status == http.StatusTooManyRequests:
+		return &failure{StatusUnavailable, err, "try again in " + span(max(no.RetryAfter, time.Second))}
+	case client.Unavailable(no):
+		return &failure{StatusUnavailable, err, "nothing was changed; try again, and see gatehouse health"}
+	case no.Status >= http.StatusInternalServerError && no.RequestID != "":
+		return &failure{StatusFailed, err, "the masters' logs say more about the request " + safe(no.RequestID)}
+	}
+	return err
+}
+
+// unreached says that nobody answers, without the path of Go's errors.
+func (t *target) unreached(err error) error {
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("no answer from %s: %w", strings.Join(t.urls, ", "), err)
+}
+
+// unknown is the error of a change that was made or not.
+func unknown(err error) error {
+	var no *client.Error
+	if errors.As(err, &no) {
+		return fmt.Errorf("it is unknown whether the change took effect: the master says %w", no)
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return fmt.Errorf("it is unknown whether the change took effect: %w", failed.Err)
+	}
+	return err
+}
+
+// settle says how to find out whether a change with an unknown outcome was made.
+func settle(err error, look string) error {
+	if client.OutcomeUnknown(err) {
+		return &failure{StatusUnknown, unknown(err), "look whether it did, and repeat it if not: " + look}
+	}
+	return err
+}
+
+func (t *target) notLoggedIn() error {
+	where := strings.Join(t.urls, ", ")
+	if t.name != "" {
+		where = t.name
+	}
+	return &failure{StatusLogin, fmt.Errorf("not logged in to %s", where), t.loginAdvice("log in: ") + "\nor put a token into GATEHOUSE_TOKEN"}
+}
+
+// refused says whose token it was: one from a variable is easily forgotten.
+func (t *target) refused(err error) error {
+	var no *client.Error
+	if !errors.As(err, &no) {
+		return err
+	}
+	if t.given {
+		return fmt.Errorf("the token in GATEHOUSE_TOKEN is refused: %w", no)
+	}
+	return fmt.Errorf("the stored login is refused: %w", no)
+}
+
+func (t *target) loginAdvice(what string) string {
+	if t.name != "" {
+		return what + "gatehouse login --name " + quote(t.name)
+	}
+	return what + "gatehouse login --url " + quote(strings.Join(t.urls, ","))
+}
+
+func (t *target) unavailableAdvice() string {
+	if len(t.urls) == 1 && t.urls[0] == defaultURL && t.name == "" {
+		return "is a master running here? Otherwise name one with --url, or log in (gatehouse login --url URL)"
+	}
+	return "nothing was changed. Is it the right address, and does a majority of the masters run? (gatehouse health)"
+}
+
+// tlsAdvice knows the usual mistakes with certificates.
+func tlsAdvice(err error, urls []string) string {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &unknown):
+		return "name the certificate of the cluster's authority with --ca-cert FILE. Masters serve their own at " +
+			urls[0] + "/ca/dcos-ca.crt;\nget it from a place that you trust"
+	case errors.As(err, &name):
+		return "use a name or address that the certificate is for"
+	case errors.As(err, &invalid):
+		return "the certificate is not valid: gatehouse doctor says more on a master"
+	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "the cluster does not speak TLS there: use http://"
+	}
+	return ""
+}

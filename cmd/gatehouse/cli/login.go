@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/httpapi/client"
+)
+
+// loginFlags are who logs in, and how the login is called.
+type loginFlags struct {
+	name, uid  string
+	password   passwordFlags
+	serviceKey string
+}
+
+const howToLogIn = "use --password-file FILE, --password-stdin or --service-key FILE"
+
+func (a *app) loginCommand() *cobra.Command {
+	var f loginFlags
+	cmd := &cobra.Command{
+		Use:   "login",
+		Short: "Log in to a cluster and remember it under a name",
+		Long: "Logs in at any master or load balancer, stores the token in a file that only you can read, and\n" +
+			"makes the cluster the current one. Asks for the password on a terminal.\n\n" +
+			"A service account logs in with --service-key: its private key (with --uid), or the login secret\n" +
+			"that gatehouse service-account create made. Such a login is renewed by itself as long as the\n" +
+			"file stays where it is.",
+		Example: "  gatehouse login --url https://cluster.example --uid alice\n" +
+			"  gatehouse login --url https://m1.example,https://m2.example --name prod --uid alice --password-file password.txt\n" +
+			"  gatehouse login --url https://cluster.example --ca-cert dcos-ca.crt --name ci --service-key deployer.json\n" +
+			"  gatehouse login --name prod",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.login(cmd, &f) },
+	}
+	flags := cmd.Flags()
+	a.target.addURLs(flags)
+	flags.StringVar(&f.name, "name", "", "remember the cluster under this `NAME` (default: the host of the URL; GATEHOUSE_CLUSTER)")
+	flags.StringVar(&f.uid, "uid", "", "the user or service account that logs in")
+	flags.StringVar(&f.serviceKey, "service-key", "", "log in with the private key or login secret in `FILE`")
+	f.password.add(flags, "", "the password")
+	_ = cmd.RegisterFlagCompletionFunc("name", a.completeClusters)
+	return a.shown(cmd)
+}
+
+func (a *app) login(cmd *cobra.Command, f *loginFlags) error {
+	if f.serviceKey != "" && f.password.given(cmd.Flags(), "") > 0 {
+		return usage(errors.New("--service-key and a password: want one of them"), "")
+	}
+	key, err := f.readKey()
+	if err != nil {
+		return err
+	}
+	t, err := a.loginTarget(f, key)
+	if err != nil {
+		return err
+	}
+	credentials, err := a.credentials(cmd, f, t, key)
+	if err != nil {
+		return err
+	}
+	token, err := a.exchange(cmd.Context(), t, credentials)
+	if err != nil {
+		return err
+	}
+	if err := a.remember(t, token); err != nil {
+		return err
+	}
+	return a.show(a.loggedIn(t, token))
+}
+
+func (f *loginFlags) readKey() (key serviceKey, err error) {
+	if f.serviceKey == "" {
+		return serviceKey{}, nil
+	}
+	if f.serviceKey, err = filepath.Abs(f.serviceKey); err != nil {
+		return serviceKey{}, usage(fmt.Errorf("--service-key: %w", err), "")
+	}
+	return readServiceKey(f.serviceKey)
+}
+
+// loginTarget is where to log in: the URLs that are named, those under which the name is known, those of the login secret, or the
+// master on this host.
+func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
+	urls, err := a.urls()
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	named := first(f.name, a.env.Getenv["GATEHOUSE_CLUSTER"])
+	if len(urls) == 0 && key.base != "" && l.Clusters[named] == nil {
+		urls = []string{key.base}
+	}
+	if named != "" && len(urls) == 0 && len(l.Clusters) > 0 && l.Clusters[named] == nil {
+		return nil, l.unknown(named)
+	}
+	if named == "" {
+		named, _ = l.choose("", urls)
+	}
+	t := &target{urls: urls}
+	t.use(named, l.Clusters[named])
+	t.serviceKey = f.serviceKey
+	if len(t.urls) == 0 {
+		t.urls = []string{defaultURL}
+	}
+	t.name = first(named, nameOf(t.urls[0]))
+	a.warnPlain(t.urls)
+	return t, a.readCA(t)
+}
+
+// nameOf is the name of a cluster that nobody has named.
+func nameOf(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Host
+	}
+	return address
+}
+
+// warnPlain tells about passwords that others on the network can read.
+func (a *app) warnPlain(urls []string) {
+	for _, address := range urls {
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme != "http" || u.Hostname() == "localhost" {
+			continue
+		}
+		if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() {
+			fmt.Fprintf(a.env.Stderr, "Warning: %s is not encrypted; others on the network can read passwords and tokens. Use https:// if the cluster has it.\n", address)
+		}
+	}
+}
+
+// credentials are what the flags say, or what somebody types.
+func (a *app) credentials(cmd *cobra.Command, f *loginFlags, t *target, key serviceKey) (client.Credentials, error) {
+	uid := first(f.uid, key.uid, t.uid)
+	if f.serviceKey != "" {
+		if uid == "" {
+			return nil, usage(errors.New("whose key is it? A private key does not say"), "add --uid UID")
+		}
+		if f.uid != "" && key.uid != "" && f.uid != key.uid {
+			return nil, usage(fmt.Errorf("the login secret is that of %s, not of %s", key.uid, f.uid), "")
+		}
+		a.warnIfOpen(f.serviceKey)
+		return client.ServiceKey(uid, key.key), nil
+	}
+	if uid == "" {
+		typed, err := a.ask(cmd.Context(), "User: ", "add --uid UID")
+		if err != nil {
+			return nil, err
+		}
+		if uid = typed; uid == "" {
+			return nil, usage(errors.New("a user is needed"), "add --uid UID")
+		}
+	}
+	if f.password.given(cmd.Flags(), "") > 0 {
+		password, err := f.password.read(a, cmd.Flags(), "")
+		return client.Password(uid, password), err
+	}
+	password, err := a.askPassword(cmd.Context(), fmt.Sprintf("Password of %s at %s: ", safe(uid), safe(t.name)), howToLogIn)
+	return client.Password(uid, password), err
+}
+
+// exchange trades credentials for a token.
+func (a *app) exchange(ctx context.Context, t *target, credentials client.Credentials) (client.Token, error) {
+	o := a.options(t)
+	o.Credentials = credentials
+	c, err := client.New(o)
+	if err != nil {
+		return client.Token{}, usage(err, "")
+	}
+	defer c.Close()
+	token, err := c.Login(ctx)
+	if client.IsCode(err, "ERR_INVALID_CREDENTIALS") {
+		return token, &failure{StatusLogin, fmt.Errorf("%s is not let in: wrong user, or wrong password or key", credentials.UID()), ""}
+	}
+	t.uid = credentials.UID()
+	return token, t.explain(err)
+}
+
+// remember stores the login and makes it the current one.
+func (a *app) remember(t *target, token client.Token) error {
+	err := a.change(func(l *logins) error {
+		l.Clusters[t.name] = &cluster{URLs: t.urls, CACert: t.ca, UID: t.uid, Token: token.Raw, ServiceKey: t.serviceKey}
+		l.Current = t.name
+		return nil
+	})
+	if err != nil {
+		return &failure{StatusFailed, err, "the login went well, but it cannot be stored"}
+	}
+	return nil
+}
+
+func (a *app) loggedIn(t *target, token client.Token) view {
+	shown := a.shownCluster(t.name, &cluster{URLs: t.urls, UID: t.uid, Token: token.Raw, ServiceKey: t.serviceKey}, true)
+	return sentence(shown, "Logged in to %s (%s) as %s; the login ends %s.", t.name, strings.Join(t.urls, ", "), t.uid,
+		relative(token.Expires, a.env.Now()))
+}
