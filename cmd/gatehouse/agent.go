@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,11 +23,8 @@ func (p *program) agentCommand() *cobra.Command {
 			"  gatehouse agent --expect 3 --join master.mesos:8103 --advertise 10.0.0.1",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd.Flags(), p.env)
-			if err != nil {
-				return err
-			}
-			return p.runAgent(cmd.Context(), cfg)
+			cfg, wrong := readConfig(cmd.Flags(), p.env)
+			return p.runAgent(cmd.Context(), cfg, wrong)
 		},
 	}
 	cmd.Flags().SortFlags = false
@@ -44,22 +40,27 @@ type loggedError struct{ error }
 
 func (e loggedError) Unwrap() error { return e.error }
 
-// runAgent runs one master until ctx ends or it cannot go on.
-func (p *program) runAgent(ctx context.Context, cfg *config) error {
+// runAgent runs one master until ctx ends or it cannot go on. With wrong, what is wrong with its settings, it only looks
+// what else is.
+func (p *program) runAgent(ctx context.Context, cfg *config, wrong problems) error {
+	var found problems
+	parts := preflight(ctx, cfg, &wrong, &found)
+	defer parts.listeners.close()
+	if len(wrong) > 0 {
+		return append(wrong, found...).err()
+	}
 	defer runtime.KeepAlive(raiseHeapFloor())
 	logger := newLogger(p.stderr, cfg)
+	if len(found) > 0 {
+		return fail(logger, errors.New(strings.Join(found, "; ")))
+	}
 	if err := keepMemoryPrivate(); err != nil {
 		return fail(logger, err)
 	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return fail(logger, fmt.Errorf("make the data directory: %w", err))
-	}
-	ls, err := openListeners(ctx, cfg)
-	if err != nil {
+	if err := parts.settle(ctx, cfg); err != nil {
 		return fail(logger, err)
 	}
-	defer ls.close()
-	m := &master{cfg: cfg, log: logger, listeners: ls, exit: p.exit}
+	m := &master{cfg: cfg, log: logger, means: parts, exit: p.exit}
 	m.serveClients()
 	if err := m.wire(ctx, p.stderr); err != nil {
 		m.stopClients(context.Background())
@@ -88,6 +89,9 @@ func (m *master) run(ctx context.Context) error {
 	group.Go(func() error { return m.node.Run(nodeCtx, m.server.Peer(), m.duties()...) })
 	group.Go(func() error { return m.openForClients(groupCtx) })
 	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
+	if m.tls != nil {
+		group.Go(func() error { return m.tls.keepFresh(groupCtx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-m.serving:

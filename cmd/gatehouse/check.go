@@ -224,9 +224,6 @@ func (c *config) checkBehaviour(wrong *problems) {
 		}
 	}
 	choice("audit-format", c.AuditFormat, wrong, "logfmt", "json")
-	if err := regularFile(c.UIConfigFile); err != nil {
-		wrong.add(fmt.Sprintf("--ui-config-file: %v", err))
-	}
 }
 
 func choice(name, value string, wrong *problems, allowed ...string) {

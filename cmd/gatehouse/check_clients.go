@@ -41,7 +41,7 @@ func (c *config) checkTLS(wrong *problems) {
 		}
 	}
 	for _, name := range c.TLSNames {
-		if _, err := netip.ParseAddr(name); err != nil && !validDNSName(strings.TrimPrefix(name, "*.")) {
+		if _, err := netip.ParseAddr(name); err != nil && !validDNSName(name) && !isWildcard(name) {
 			wrong.add(fmt.Sprintf("--tls-names: %q: want a DNS name or an IP address", name))
 		}
 	}

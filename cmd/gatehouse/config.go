@@ -89,7 +89,7 @@ func envName(flag string) string {
 
 // otherVariables are GATEHOUSE_* variables that are no settings of a master: where the file
 // is, what the client commands use, and the binary that the tests run.
-var otherVariables = []string{"GATEHOUSE_CONFIG", "GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_BIN"}
+var otherVariables = []string{"GATEHOUSE_CONFIG", "GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_CLUSTER", "GATEHOUSE_CA_CERT", "GATEHOUSE_BIN"}
 
 // addSettings defines one flag for every row of settings, and --config.
 func addSettings(flags *pflag.FlagSet) {
@@ -118,6 +118,15 @@ func (v *rawValue) Set(s string) error { v.values = append(v.values, s); return 
 // the YAML file, then defaults; the first that mentions a setting decides it whole.
 // The error names every problem found.
 func loadConfig(flags *pflag.FlagSet, env map[string]string) (*config, error) {
+	cfg, wrong := readConfig(flags, env)
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// readConfig is loadConfig for whoever has further problems to report. What it cannot read has its default.
+func readConfig(flags *pflag.FlagSet, env map[string]string) (*config, problems) {
 	var wrong problems
 	file := readConfigFile(flags, env, &wrong)
 	unknownVariables(env, &wrong)
@@ -130,10 +139,7 @@ func loadConfig(flags *pflag.FlagSet, env map[string]string) (*config, error) {
 		}
 	}
 	cfg.check(&wrong)
-	if err := wrong.err(); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return cfg, wrong
 }
 
 // choose finds the values of a setting and says where they come from. An empty

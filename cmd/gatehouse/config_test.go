@@ -92,14 +92,19 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 	env := map[string]string{"GATEHOUSE_CONFIG": file, "GATEHOUSE_EDITON": "open", "GATEHOUSE_COOKIE_SECURE": "perhaps"}
 	_, err := load(t, env, "--expect=many", "--listen=8101", "--trusted-proxies=10.0.0.0/40", "--edition=closed",
 		"--superuser-username=admin", "--auth-token-lifetime=-5m", "--raft-multiplier=0.5", "--name=a b", "--log-level=loud",
-		"--disk-low-water=5XB", "--min-service-key-bits=512", "--login-max-stale=5ms", "--join=:0", "--ui-config-file=/nowhere/ui.json")
+		"--disk-low-water=5XB", "--min-service-key-bits=512", "--login-max-stale=5ms", "--join=:0", "--tls-cert=/nowhere/cert.pem", "--hsts=1s",
+		"--listen=ftp://127.0.0.1:1", "--listen=127.0.0.1:2/ui", "--tls-names=*", "--redirect-port=0", "--auth-cookie-lifetime=200h", "--info-cookie-lifetime=1ms",
+		"--cluster-id-file=/nowhere/id", "--public-ip=here", "--dcos-version=", "--cluster-name=a\tb", "--dns-listen=53", "--dns-zone=-", "--dns-ttl=2m", "--dns-names=a_b.")
 	if err == nil || !isUsage(err) {
 		t.Fatalf("error = %v, want a usage error", err)
 	}
 	for _, want := range []string{
 		"expct: no such setting", "gatehouse.yaml:1", "disk-reserve", "GATEHOUSE_EDITON: no such setting", "GATEHOUSE_COOKIE_SECURE",
 		"--expect: \"many\"", "--listen: \"8101\"", "--trusted-proxies", "--edition: \"closed\"", "--superuser-username and", "--auth-token-lifetime",
-		"--raft-multiplier", "--name: \"a b\"", "--log-level", "--disk-low-water", "--min-service-key-bits", "--login-max-stale: 5ms", "--join: \":0\"", "/nowhere/ui.json",
+		"--raft-multiplier", "--name: \"a b\"", "--log-level", "--disk-low-water", "--min-service-key-bits", "--login-max-stale: 5ms", "--join: \":0\"", "--tls-cert and --tls-key", "--tls-cert: no --listen is https", "--hsts: no --listen",
+		"ftp://127.0.0.1:1", "the surfaces iam, secrets and internal", "--tls-names: \"*\"", "--redirect-port: 0", "--auth-cookie-lifetime: 200h", "--info-cookie-lifetime: 1ms",
+		"--cluster-id-file: stat /nowhere/id", "--public-ip: \"here\"", "--dcos-version: must not", "--cluster-name: \"a\\tb\"", "--dns-listen: \"53\"", "--dns-zone: \"-\"",
+		"--dns-ttl: 2m0s", "--dns-names: \"a_b.\"",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the report does not mention %q:\n%v", want, err)

@@ -18,6 +18,7 @@ func (m *master) dcosRoutes() []httpapi.Route {
 		DCOSVersion: m.cfg.DCOSVersion,
 		Version:     version,
 		Commit:      buildCommit(),
+		CA:          m.authority,
 	})
 }
 

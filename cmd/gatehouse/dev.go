@@ -138,7 +138,25 @@ func (p *program) planDev(cmd *cobra.Command, o devOptions) (*devCluster, error)
 		m.Command = append(m.Command, passed...)
 		cluster.masters = append(cluster.masters, m)
 	}
-	return cluster, p.checkAgentFlags(cluster.masters[0].Command[2:])
+	return cluster, cluster.take(p.checkAgentFlags(cluster.masters[0].Command[2:]))
+}
+
+// take reads from the settings of the first master how clients reach them all.
+func (c *devCluster) take(cfg *config, parts *means, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, m := range c.masters {
+		m.API = cfg.Listeners[0].Scheme + "://" + m.address
+	}
+	if !cfg.TLSAuto {
+		return nil
+	}
+	c.caFile = filepath.Join(c.dir, "ca.crt")
+	if err := os.WriteFile(c.caFile, parts.authority(), 0o600); err != nil {
+		return fmt.Errorf("write the certificate authority: %w", err)
+	}
+	return nil
 }
 
 // passedOn renders what was set for the masters, wherever it was set, as flags: a
@@ -175,14 +193,17 @@ func absolute(kind, value string) string {
 	return path
 }
 
-func (p *program) checkAgentFlags(args []string) error {
+// checkAgentFlags checks the settings of a master, and the files that they name.
+func (p *program) checkAgentFlags(args []string) (*config, *means, error) {
 	flags := pflag.NewFlagSet("agent", pflag.ContinueOnError)
 	addSettings(flags)
 	if err := flags.Parse(args); err != nil {
-		return usageError{err}
+		return nil, nil, usageError{err}
 	}
-	_, err := loadConfig(flags, p.env)
-	return err
+	cfg, wrong := readConfig(flags, p.env)
+	parts := &means{}
+	parts.readFiles(cfg, &wrong, &wrong)
+	return cfg, parts, wrong.err()
 }
 
 // devKey makes the cluster key of a new dev cluster and keeps the one of an old one.

@@ -18,6 +18,7 @@ type devCluster struct {
 	program *program
 	dir     string
 	keyFile string
+	caFile  string // what clients need to trust the masters, with --tls-auto
 	masters []*devMaster
 	running sync.WaitGroup
 }
@@ -30,6 +31,7 @@ type devMaster struct {
 	DataDir string   `json:"data_dir"`
 	Command []string `json:"command"`
 
+	address string // of the API
 	logFile string
 	process *os.Process
 }
@@ -44,7 +46,7 @@ func newDevMaster(o devOptions, i int) *devMaster {
 	name := "master-" + strconv.Itoa(i+1)
 	return &devMaster{
 		Name:    name,
-		API:     "http://" + loopback(o.apiPort+10*i),
+		address: loopback(o.apiPort + 10*i),
 		DataDir: filepath.Join(o.dataDir, name),
 		logFile: filepath.Join(o.dataDir, name+".log"),
 	}
@@ -58,7 +60,7 @@ func (m *devMaster) flags(o devOptions, key, hash string) []string {
 	args := []string{
 		"--data-dir=" + m.DataDir,
 		"--name=" + m.Name,
-		"--listen=" + m.API[len("http://"):],
+		"--listen=" + m.address,
 		"--cluster-key-file=" + key,
 		"--expect=" + strconv.Itoa(o.masters),
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -43,21 +44,24 @@ func (c *devCluster) awaitReady(ctx context.Context, ended <-chan exit) error {
 // unready says which master cannot serve yet, and why.
 func (c *devCluster) unready(ctx context.Context) error {
 	for _, m := range c.masters {
-		if err := checkStrict(ctx, m.API); err != nil {
+		if err := checkStrict(ctx, filepath.Join(m.DataDir, "admin.sock")); err != nil {
 			return fmt.Errorf("%s: %w", m.Name, err)
 		}
 	}
 	return nil
 }
 
-func checkStrict(ctx context.Context, api string) error {
+// checkStrict asks a master by its admin socket, where neither certificates nor surfaces stand in the way.
+func checkStrict(ctx context.Context, socket string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, api+"/gatehouse/v1/health/strict", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://gatehouse/gatehouse/v1/health/strict", nil)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	transport := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, socket) }}
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return err
 	}
@@ -86,6 +90,7 @@ type devDescription struct {
 		Password string `json:"password"`
 	} `json:"superuser"`
 	ClusterKeyFile string       `json:"cluster_key_file"`
+	CAFile         string       `json:"ca_file,omitempty"`
 	Masters        []*devMaster `json:"masters"`
 }
 
@@ -94,7 +99,7 @@ func (c *devCluster) description() string { return filepath.Join(c.dir, "dev.jso
 // writeDescription replaces dev.json in one step: a script that waits for the file
 // never sees half of it.
 func (c *devCluster) writeDescription() error {
-	d := devDescription{ClusterKeyFile: c.keyFile, Masters: c.masters}
+	d := devDescription{ClusterKeyFile: c.keyFile, CAFile: c.caFile, Masters: c.masters}
 	d.Superuser.UID, d.Superuser.Password = devUID, devPassword
 	data, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
@@ -116,14 +121,18 @@ func (c *devCluster) printWelcome() {
 	for _, m := range c.masters {
 		fmt.Fprintf(out, "  %s  %s  pid %d\n            data %s  log %s\n", m.Name, m.API, m.PID, m.DataDir, m.logFile)
 	}
+	curl := "curl"
+	if c.caFile != "" {
+		curl += " --cacert " + c.caFile
+	}
 	first, last := c.masters[0].API, c.masters[len(c.masters)-1].API
 	fmt.Fprintf(out, `
 Log in as the superuser (%[1]s, password %[2]s), then ask any master:
 
-  TOKEN=$(curl -s %[3]s/acs/api/v1/auth/login -H 'Content-Type: application/json' \
+  TOKEN=$(%[5]s -s %[3]s/acs/api/v1/auth/login -H 'Content-Type: application/json' \
     -d '{"uid":"%[1]s","password":"%[2]s"}' | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')
-  curl -H "Authorization: token=$TOKEN" %[4]s/acs/api/v1/users
+  %[5]s -H "Authorization: token=$TOKEN" %[4]s/acs/api/v1/users
 
 Ctrl-C stops all masters.
-`, devUID, devPassword, first, last)
+`, devUID, devPassword, first, last, curl)
 }

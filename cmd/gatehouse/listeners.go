@@ -5,62 +5,106 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"gatehouse/httpapi"
 )
 
 // listeners are the sockets of a master. They are opened before anything else, so that a
 // port that is taken is found before data is touched, and health answers from the start.
 type listeners struct {
-	api   []net.Listener
+	api   []*apiListener
 	peer  net.Listener // the cluster node closes it
 	admin net.Listener
 }
 
+// apiListener is one --listen and the door behind it.
+type apiListener struct {
+	net.Listener
+	spec listenSpec
+	door door
+}
+
+// url is where clients find it, with the port that the kernel chose.
+func (l *apiListener) url() string { return l.spec.Scheme + "://" + l.Addr().String() }
+
 // maxClients bounds the connections of each API listener; further ones wait in the kernel.
 const maxClients = 8192
 
-func openListeners(ctx context.Context, cfg *config) (*listeners, error) {
+// openPorts opens the ports of a master, and tries those that its parts open later. What is taken goes to wrong.
+func openPorts(ctx context.Context, cfg *config, wrong *problems) *listeners {
 	ls := &listeners{}
-	var problems []error
 	for _, spec := range cfg.Listeners {
-		l, err := listen(ctx, "API", spec.Address)
-		problems = append(problems, err)
-		if err == nil {
-			ls.api = append(ls.api, l)
+		if l := listen(ctx, "listen", spec.Address, wrong); l != nil {
+			ls.api = append(ls.api, &apiListener{Listener: l, spec: spec})
 		}
 	}
-	var err error
-	if ls.peer, err = listen(ctx, "peers", cfg.PeerListen); err != nil {
-		problems = append(problems, err)
+	ls.peer = listen(ctx, "peer-listen", cfg.PeerListen, wrong)
+	tryPort(ctx, "gossip-listen", cfg.GossipListen, wrong)
+	if cfg.DNSListen != "" {
+		tryPort(ctx, "dns-listen", cfg.DNSListen, wrong)
 	}
-	if ls.admin, err = listenAdmin(ctx, cfg.AdminSocket); err != nil {
-		problems = append(problems, err)
-	}
-	if err := errors.Join(problems...); err != nil {
-		ls.close()
-		return nil, err
-	}
-	return ls, nil
+	return ls
 }
 
-func listen(ctx context.Context, what, address string) (net.Listener, error) {
+// listen opens a TCP port; nil when it cannot be had.
+func listen(ctx context.Context, setting, address string, wrong *problems) net.Listener {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = fmt.Errorf("%w (is another master running on this host?)", err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("listen for %s: %w", what, err)
+		wrong.add(fmt.Sprintf("--%s: %v", setting, explainTaken(err)))
+		return nil
 	}
-	return l, nil
+	return l
+}
+
+// tryPort makes sure that a port can be had for TCP and UDP.
+func tryPort(ctx context.Context, setting, address string, wrong *problems) {
+	if l := listen(ctx, setting, address, wrong); l != nil {
+		l.Close()
+	}
+	p, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", address)
+	if err != nil {
+		wrong.add(fmt.Sprintf("--%s: %v", setting, explainTaken(err)))
+		return
+	}
+	p.Close()
+}
+
+func explainTaken(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w (is another master running on this host?)", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w (ports below 1024 need CAP_NET_BIND_SERVICE)", err)
+	}
+	return err
 }
 
 // close closes what is still open; closing twice does no harm.
 func (ls *listeners) close() {
-	for _, l := range append([]net.Listener{ls.peer, ls.admin}, ls.api...) {
+	for _, l := range []net.Listener{ls.peer, ls.admin} {
 		if l != nil {
 			_ = l.Close()
 		}
 	}
+	for _, l := range ls.api {
+		_ = l.Close()
+	}
+}
+
+// first is the listener whose address others are told.
+func (ls *listeners) first() *apiListener {
+	for _, l := range ls.api {
+		if !l.spec.Redirect {
+			return l
+		}
+	}
+	return nil // check has made sure that there is one
 }
 
 // addresses are where the API is served, with the ports that the kernel chose.
@@ -70,6 +114,41 @@ func (ls *listeners) addresses() []string {
 		all = append(all, l.Addr().String())
 	}
 	return all
+}
+
+// accepting is the listener as a server sees it: a bounded number of connections, each with the address that the PROXY
+// protocol tells if it is spoken here.
+func (l *apiListener) accepting(trusted []netip.Prefix) net.Listener {
+	accepted := l.Listener
+	if l.spec.Proxy {
+		accepted = proxied(accepted, trusted)
+	}
+	return httpapi.LimitListener(accepted, maxClients)
+}
+
+// proxyHeaderLimit is how long the PROXY protocol header may take.
+const proxyHeaderLimit = 5 * time.Second
+
+// proxied wants a PROXY protocol header, version 1 or 2, before anything else, and hangs up on whoever is not trusted to
+// send one: its word would decide whose logins are throttled and whose name is in the audit log.
+func proxied(l net.Listener, trusted []netip.Prefix) net.Listener {
+	policy := func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+		if addr, ok := o.Upstream.(*net.TCPAddr); ok && contains(trusted, addr.AddrPort().Addr()) {
+			return proxyproto.REQUIRE, nil
+		}
+		return proxyproto.REJECT, proxyproto.ErrInvalidUpstream
+	}
+	return &proxyproto.Listener{Listener: l, ConnPolicy: policy, ReadHeaderTimeout: proxyHeaderLimit}
+}
+
+func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // advertised is the address under which others reach a listener: the one set for it, else
@@ -82,5 +161,5 @@ func advertised(set, host string, l net.Listener) string {
 		return l.Addr().String()
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(strings.Trim(host, "[]"), port)
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"gatehouse/cluster"
 	"gatehouse/cluster/disk"
 	"gatehouse/fsm"
@@ -27,32 +29,26 @@ import (
 // master is one running master: the replicated state, the cluster node and the keys, which
 // know nothing of each other, and the API that they meet in.
 type master struct {
-	cfg       *config
-	log       *slog.Logger
-	listeners *listeners
-	exit      func(int)
+	*means
+	cfg  *config
+	log  *slog.Logger
+	exit func(int)
 
-	ring    *keyring.Ring
 	machine *fsm.Machine
 	node    *cluster.Node
 	server  *httpapi.Server
 	status  atomic.Pointer[status] // set when there is a node
 
-	api     door // what clients are answered
-	admin   door
+	admin   door // the API listeners have doors of their own
 	servers []*http.Server
 	serving chan error // the first failure of a server
 }
 
 // wire builds the parts, the lowest first. It ends with the start line.
 func (m *master) wire(ctx context.Context, stderr io.Writer) error {
-	ring, err := keyring.Load(m.cfg.ClusterKeyFile)
-	if err != nil {
-		return err
-	}
 	m.machine = fsm.New(fsm.Options{Logger: m.log, MaxLevel: maxLevel, OnDivergence: m.fatal})
-	// Which key seals is decided by the cluster, not by one master's file.
-	m.ring = ring.Following(m.primaryKey)
+	m.follow(m.primaryKey)
+	var err error
 	if m.node, err = cluster.New(ctx, m.nodeConfig()); err != nil {
 		return m.explain(err)
 	}
@@ -82,6 +78,7 @@ func (m *master) explain(err error) error {
 
 func (m *master) nodeConfig() cluster.Config {
 	cfg, ls := m.cfg, m.listeners
+	api := ls.first()
 	host, port, _ := net.SplitHostPort(cfg.GossipListen)
 	gossipPort, _ := strconv.Atoi(port) // checked
 	gossip := &cluster.Gossip{BindAddr: host, Port: gossipPort, Advertise: cfg.GossipAdvertise}
@@ -96,7 +93,7 @@ func (m *master) nodeConfig() cluster.Config {
 		DataDir: cfg.DataDir, Name: cfg.Name, Version: version, MaxLevel: maxLevel,
 		PeerListener:  ls.peer,
 		PeerAdvertise: advertised(cfg.PeerAdvertise, cfg.Advertise, ls.peer),
-		APIAdvertise:  "http://" + advertised(cfg.APIAdvertise, cfg.Advertise, ls.api[0]),
+		APIAdvertise:  api.spec.Scheme + "://" + advertised(cfg.APIAdvertise, cfg.Advertise, api),
 		Gossip:        gossip,
 		Join:          join,
 		Expect:        cfg.Expect,
@@ -134,9 +131,10 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		ServiceLogins: verifier,
 		Edition:       edition,
 		TokenLifetime: m.cfg.AuthTokenLifetime,
-		Cookies:       iamapi.CookieOptions{Secure: m.cfg.CookieSecure},
-		ClusterID:     m.cfg.ShownClusterID,
-		UIConfigFile:  m.cfg.UIConfigFile,
+		Cookies: iamapi.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,
+			Secure: m.cfg.CookieSecure},
+		ClusterID:    m.cfg.ShownClusterID,
+		UIConfigFile: m.cfg.UIConfigFile,
 
 		RefuseLongLived:   m.cfg.RefuseLongLived,
 		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
@@ -149,12 +147,20 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Status:         m.status.Load(),
 		Auditor:        auditor,
 		Logger:         m.log,
-		Collectors:     append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector()),
+		Collectors:     m.collectors(),
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
 		AcceptBearer:   m.cfg.AcceptBearer,
 		LoginMaxStale:  m.cfg.LoginMaxStale,
 	})
+}
+
+func (m *master) collectors() []prometheus.Collector {
+	all := append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector())
+	if m.tls != nil {
+		all = append(all, m.tls.collectors()...)
+	}
+	return all
 }
 
 // beginTerm encodes the entry with which this master opens a term when it leads. Its time takes the state's clock past

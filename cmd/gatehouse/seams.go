@@ -64,13 +64,14 @@ func (v verifierSeam) Verify(s *state.State, raw string, now time.Time) (httpapi
 type status struct {
 	node     *cluster.Node
 	machine  *fsm.Machine
+	open     atomic.Bool // clients are let in
 	draining atomic.Bool
 }
 
 func (s *status) Health() httpapi.Health {
 	now := s.node.Status()
 	return httpapi.Health{
-		Starting:        s.machine.State().Meta().ClusterID == "",
+		Starting:        !s.open.Load(),
 		Restoring:       s.machine.Restoring(),
 		Draining:        s.draining.Load(),
 		Removed:         now.Removed,

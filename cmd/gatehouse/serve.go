@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/pprof"
 	"sync"
@@ -52,18 +53,46 @@ func (m *master) startingReport() map[string]any {
 
 // serveClients serves the API listeners and the admin socket.
 func (m *master) serveClients() {
-	m.api.open(http.HandlerFunc(m.starting))
-	m.admin.open(http.HandlerFunc(m.starting))
 	m.serving = make(chan error, len(m.listeners.api)+1)
 	for _, l := range m.listeners.api {
-		server := httpapi.NewHTTPServer(&m.api, m.log)
-		m.servers = append(m.servers, server)
-		go func() { m.serving <- serveError(server.Serve(httpapi.LimitListener(l, maxClients))) }()
+		l.door.open(http.HandlerFunc(m.starting))
+		server := httpapi.NewHTTPServer(m.entrance(l), m.log)
+		serve := server.Serve
+		if l.spec.TLS {
+			server.TLSConfig = m.tls.serverConfig()
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		m.serve(server, serve, l.accepting(m.cfg.TrustedProxies))
 	}
+	m.admin.open(http.HandlerFunc(m.starting))
 	server := httpapi.NewHTTPServer(&m.admin, m.log)
 	server.WriteTimeout = 0 // a profile takes as long as it was asked to
+	m.serve(server, server.Serve, m.listeners.admin)
+}
+
+func (m *master) serve(server *http.Server, serve func(net.Listener) error, l net.Listener) {
 	m.servers = append(m.servers, server)
-	go func() { m.serving <- serveError(server.Serve(m.listeners.admin)) }()
+	go func() { m.serving <- serveError(serve(l)) }()
+}
+
+// entrance is what answers at a listener: its door, or a redirect to another listener.
+func (m *master) entrance(l *apiListener) http.Handler {
+	if l.spec.Redirect {
+		return redirect{m.cfg.RedirectPort}
+	}
+	if l.spec.TLS && m.cfg.HSTS > 0 {
+		return strict(m.cfg.HSTS, &l.door)
+	}
+	return &l.door
+}
+
+// strict adds Strict-Transport-Security (RFC 6797) to every answer. Over plain HTTP the header means nothing.
+func strict(life time.Duration, next http.Handler) http.Handler {
+	value := fmt.Sprintf("max-age=%d", life/time.Second)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", value)
+		next.ServeHTTP(w, r)
+	})
 }
 
 func serveError(err error) error {
@@ -89,7 +118,10 @@ func (m *master) openForClients(ctx context.Context) error {
 			return nil
 		}
 	}
-	m.api.open(m.server.Public(httpapi.KindIAM))
+	for _, l := range m.listeners.api {
+		l.door.open(m.server.Public(l.spec.Surfaces)) // a redirect does not use its door
+	}
+	m.status.Load().open.Store(true)
 	meta := m.machine.State().Meta()
 	m.log.Info("master serving", "cluster_id", meta.ClusterID, "level", meta.Level, "applied_index", m.machine.AppliedIndex())
 	return nil

@@ -35,6 +35,18 @@ type problems []string
 
 func (p *problems) add(text string) { *p = append(*p, text) }
 
+// addAll adds an error, or each of those that were joined into it.
+func (p *problems) addAll(err error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		p.add(err.Error())
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		p.addAll(e)
+	}
+}
+
 // err is nil when there are none.
 func (p problems) err() error {
 	if len(p) == 0 {

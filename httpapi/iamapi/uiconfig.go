@@ -33,6 +33,12 @@ func (a *api) uiConfig(_ context.Context, r *httpapi.Request) (*httpapi.Response
 	return &httpapi.Response{Body: config}, nil
 }
 
+// CheckUIConfig reports what is wrong with the file of Options.UIConfigFile; "" is no file and right.
+func CheckUIConfig(path string) error {
+	_, err := readUIConfig(path)
+	return err
+}
+
 func readUIConfig(path string) (map[string]any, error) {
 	config := map[string]any{}
 	if path == "" {
