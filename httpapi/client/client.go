@@ -49,7 +49,8 @@ type Options struct {
 	HTTPClient *http.Client
 	// UserAgent is the header of that name.
 	UserAgent string
-	// Logger gets what the Client does, at level debug, without tokens, passwords and bodies; nil discards it.
+	// Logger gets what the Client does at level debug, and renewals that failed at warn, without tokens, passwords and bodies. nil
+	// discards it.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

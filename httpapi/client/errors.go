@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func Unavailable(err error) bool {
 		return slices.Contains([]int{http.StatusTooManyRequests, 502, 503, 504}, e.Status)
 	}
 	var unreached *transportError
-	return errors.As(err, &unreached)
+	return errors.As(err, &unreached) && !errors.Is(err, context.Canceled)
 }
 
 // OutcomeUnknown reports whether err leaves open whether a change took effect. Whoever needs to know reads, or repeats the change

@@ -85,8 +85,8 @@ type call struct {
 }
 
 func (c *Client) prepare(r Request) (*call, error) {
-	if !strings.HasPrefix(r.Path, "/") {
-		return nil, errors.New("the path must begin with a slash")
+	if err := checkPath(r.Path); err != nil {
+		return nil, err
 	}
 	x := &call{Client: c, Request: r, patience: c.options.Patience, candidates: c.addresses.order()}
 	if r.Once {
@@ -109,6 +109,19 @@ func (c *Client) prepare(r Request) (*call, error) {
 	return x, nil
 }
 
+// checkPath refuses paths that mean something else on their way or at their end: an empty id would ask for the collection.
+func checkPath(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return errors.New("the path must begin with a slash")
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return fmt.Errorf("the path has the segment %q: an id must not be that", segment)
+		}
+	}
+	return nil
+}
+
 // attempt sends the request once, to one address. Its error is a *loginError, a *transportError, or one of the caller's making.
 func (x *call) attempt(ctx context.Context, address string) (answer *Response, token string, err error) {
 	if !x.Public {
@@ -116,7 +129,8 @@ func (x *call) attempt(ctx context.Context, address string) (answer *Response, t
 			return nil, "", &loginError{err}
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, x.attemptTimeout())
+	limit := x.attemptTimeout()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	var sent atomic.Bool // and never unset: a transport that tries again by itself may fail harmlessly the second time
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
@@ -124,11 +138,22 @@ func (x *call) attempt(ctx context.Context, address string) (answer *Response, t
 	if err != nil {
 		return nil, "", err
 	}
-	answer, err = x.exchange(request, address)
-	if err != nil {
-		return nil, token, &transportError{err, sent.Load()}
+	if answer, err = x.exchange(request, address); err != nil {
+		return nil, token, &transportError{explain(ctx, err), sent.Load()}
 	}
 	return answer, token, nil
+}
+
+// explain leaves out what the caller of Do knows, and tells the end of an attempt from the end of the caller's context.
+func explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
 }
 
 // endurance is how long an attempt may take that cannot be repeated: masters give up a change after 20 s.
@@ -186,7 +211,7 @@ func (x *call) exchange(request *http.Request, address string) (*Response, error
 	answer.Index, _ = strconv.ParseUint(response.Header.Get("X-Gatehouse-Index"), 10, 64)
 	answer.Body, err = readBody(response)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: read the answer: %w", request.Method, request.URL, err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	return answer, nil
 }

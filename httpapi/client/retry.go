@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net"
 	"net/http"
 	"path"
 	"time"
@@ -72,8 +73,6 @@ const (
 	elsewhere
 	// later: nothing has happened; the same address will serve it.
 	later
-	// hopeless: nothing has happened, and at this address nothing will: its certificate is wrong, for example.
-	hopeless
 	// unknown: it may have happened.
 	unknown
 	// refused: nothing has happened, because the token is not accepted.
@@ -112,18 +111,22 @@ func judge(e *Error) verdict {
 // judgeFailure says what an attempt without an answer means.
 func judgeFailure(err error) verdict {
 	var failed *transportError
-	if !errors.As(err, &failed) || isLogin(err) {
-		return settled
-	}
-	var certificate *tls.CertificateVerificationError
-	var noTLS tls.RecordHeaderError
 	switch {
+	case !errors.As(err, &failed) || isLogin(err):
+		return settled
 	case failed.sent:
 		return unknown
-	case errors.As(err, &certificate), errors.As(err, &noTLS):
-		return hopeless
 	}
 	return elsewhere
+}
+
+// hopeless reports whether the same will come of every attempt at that address: one of the two does not like the other's
+// certificate, or the address does not speak TLS.
+func hopeless(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var noTLS tls.RecordHeaderError
+	var alert *net.OpError
+	return errors.As(err, &certificate) || errors.As(err, &noTLS) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // run repeats the request until it is settled or patience ends.
@@ -137,7 +140,6 @@ func (x *call) run(ctx context.Context) (*Response, error) {
 			v, err = x.read(answer)
 		}
 		if err == nil {
-			x.addresses.answered(address)
 			return answer, nil
 		}
 		err = fmt.Errorf("%s: %w", address, err)
@@ -154,15 +156,20 @@ func (x *call) run(ctx context.Context) (*Response, error) {
 
 // read makes sense of an answer.
 func (x *call) read(answer *Response) (verdict, error) {
-	if answer.Status < 300 || x.answered != nil && x.answered(answer) {
+	if answer.Status < 300 {
+		x.doubt = false
+		x.addresses.answered(answer.Address)
+		return settled, x.decode(answer)
+	}
+	if x.answered != nil && x.answered(answer) {
 		return settled, x.decode(answer)
 	}
 	e := errorOf(answer, x.options.Now())
 	return judge(e), e
 }
 
-// final marks the last error if the change may have taken effect. An answer that settles the request settles the doubt of earlier attempts:
-// under the same key they would have been answered alike. A refusal of the caller says nothing about them.
+// final marks the last error if the change may have taken effect. An answer that turns the request down settles the doubt of earlier
+// attempts, which would have been answered alike under the same key. Only that the caller is refused says nothing about them.
 func (x *call) final(v verdict, err error) error {
 	var e *Error
 	answered := errors.As(err, &e) && v == settled && !isLogin(err)
@@ -171,7 +178,7 @@ func (x *call) final(v verdict, err error) error {
 		return err
 	case answered && e.Status == http.StatusInternalServerError: // it broke down, who knows where
 		return &unknownError{err}
-	case answered && e.Status != http.StatusForbidden, !x.doubt:
+	case answered && e.Status/100 == 4 && e.Status != http.StatusForbidden, !x.doubt:
 		return err
 	}
 	return &unknownError{err}
@@ -206,7 +213,7 @@ func (r *rounds) again(ctx context.Context, v verdict, err error) bool {
 		return again
 	}
 	r.refused = false
-	if v == hopeless {
+	if hopeless(err) {
 		r.hopeless++
 	}
 	if v != later && r.advance() {
