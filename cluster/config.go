@@ -39,6 +39,8 @@ type Gossip struct {
 	BindAddr  string // "" means every address
 	Port      int    // tcp and udp; 0 lets the system choose (tests)
 	Advertise string // host or host:port told to others; "" means found out
+	// LookupHost resolves the names in Join; nil means the system's resolver.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
 }
 
 // Config is all that a Node needs. DataDir, PeerListener, Keys, Machine and BeginTerm must be set.

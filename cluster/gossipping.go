@@ -21,7 +21,7 @@ func (n *Node) startGossip() error {
 	}
 	g, err := gossip.Start(gossip.Config{
 		BindAddr: c.BindAddr, Port: c.Port, Advertise: c.Advertise, Name: n.id, Logger: n.log,
-		Keys: n.gossipKeys(), OnChange: n.changed.notify, Meta: n.gossipMeta,
+		Keys: n.gossipKeys(), OnChange: n.changed.notify, Meta: n.gossipMeta, LookupHost: c.LookupHost,
 	})
 	if err != nil {
 		return fmt.Errorf("start the gossip: %w", err)

@@ -100,27 +100,6 @@ func readClusterID(path string) (string, error) {
 	return id, nil
 }
 
-func (c *config) checkDNS(wrong *problems) {
-	if c.DNSListen != "" {
-		checkHostPort("dns-listen", c.DNSListen, 0, wrong)
-	}
-	c.DNSZone = strings.Trim(c.DNSZone, ".")
-	if !validDNSName(c.DNSZone) {
-		wrong.add(fmt.Sprintf("--dns-zone: %q: want a DNS name", c.DNSZone))
-	}
-	if c.DNSTTL > time.Minute || c.DNSTTL%time.Second != 0 {
-		wrong.add(fmt.Sprintf("--dns-ttl: %v: want whole seconds, 0s to 60s", c.DNSTTL))
-	}
-	if len(c.DNSNames) == 0 {
-		wrong.add("--dns-names: must not be empty")
-	}
-	for _, name := range c.DNSNames {
-		if !validDNSName(name) {
-			wrong.add(fmt.Sprintf("--dns-names: %q: want a name of letters, digits and dashes", name))
-		}
-	}
-}
-
 // validDNSName accepts host names: labels of letters, digits and dashes (RFC 1123, 2.1), and underscores within them.
 func validDNSName(name string) bool {
 	if name == "" || len(name) > 253 {

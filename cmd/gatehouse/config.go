@@ -32,6 +32,7 @@ type config struct {
 	ClusterKeyFile  string
 	Expect          int
 	Join            []string
+	JoinResolver    []string // DNS servers, host:port; none: the system's resolver
 
 	TLSCert      string // files
 	TLSKey       string

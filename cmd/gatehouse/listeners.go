@@ -21,6 +21,7 @@ type listeners struct {
 	api   []*apiListener
 	peer  net.Listener // the cluster node closes it
 	admin net.Listener
+	dns   *dnsSockets // nil unless asked for
 }
 
 // apiListener is one --listen and the door behind it.
@@ -46,9 +47,7 @@ func openPorts(ctx context.Context, cfg *config, wrong *problems) *listeners {
 	}
 	ls.peer = listen(ctx, "peer-listen", cfg.PeerListen, wrong)
 	tryPort(ctx, "gossip-listen", cfg.GossipListen, wrong)
-	if cfg.DNSListen != "" {
-		tryPort(ctx, "dns-listen", cfg.DNSListen, wrong)
-	}
+	ls.dns = openDNS(ctx, cfg.DNSListen, wrong)
 	return ls
 }
 
@@ -95,6 +94,7 @@ func (ls *listeners) close() {
 	for _, l := range ls.api {
 		_ = l.Close()
 	}
+	ls.dns.close()
 }
 
 // first is the listener whose address others are told.

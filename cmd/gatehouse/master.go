@@ -37,6 +37,7 @@ type master struct {
 	machine *fsm.Machine
 	node    *cluster.Node
 	server  *httpapi.Server
+	names   *names                 // nil unless --dns-listen is set
 	status  atomic.Pointer[status] // set when there is a node
 
 	admin   door // the API listeners have doors of their own
@@ -53,6 +54,9 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 		return m.explain(err)
 	}
 	m.status.Store(&status{node: m.node, machine: m.machine})
+	if m.listeners.dns != nil {
+		m.names = newNames(m.cfg, m.listeners.dns, m.log)
+	}
 	auditor, err := openAudit(stderr, m.cfg)
 	if err != nil {
 		return err
@@ -81,7 +85,7 @@ func (m *master) nodeConfig() cluster.Config {
 	api := ls.first()
 	host, port, _ := net.SplitHostPort(cfg.GossipListen)
 	gossipPort, _ := strconv.Atoi(port) // checked
-	gossip := &cluster.Gossip{BindAddr: host, Port: gossipPort, Advertise: cfg.GossipAdvertise}
+	gossip := &cluster.Gossip{BindAddr: host, Port: gossipPort, Advertise: cfg.GossipAdvertise, LookupHost: joinLookup(cfg.JoinResolver)}
 	if gossip.Advertise == "" {
 		gossip.Advertise = cfg.Advertise
 	}
@@ -157,6 +161,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 
 func (m *master) collectors() []prometheus.Collector {
 	all := append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector())
+	all = append(all, m.names.collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)
 	}
@@ -196,6 +201,6 @@ func (m *master) logStart() {
 		"level", m.node.Status().Level, "max_level", maxLevel,
 		"key_ids", m.ring.KeyIDs(), "primary_key_id", m.ring.PrimaryID(),
 		slog.Group("listeners", "api", ls.addresses(), "peer", ls.peer.Addr().String(),
-			"gossip", m.cfg.GossipListen, "admin", m.cfg.AdminSocket),
+			"gossip", m.cfg.GossipListen, "admin", m.cfg.AdminSocket, "dns", ls.dns.address()),
 		"data_dir", m.cfg.DataDir, "edition", m.cfg.Edition, "authorization", m.cfg.Authorization)
 }

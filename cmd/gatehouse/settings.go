@@ -45,6 +45,7 @@ var settings = []setting{
 	{"tls-names", "name", "", "further names and addresses in the certificate of --tls-auto", list(func(c *config) *[]string { return &c.TLSNames })},
 	{"hsts", "duration", "0s", "tell browsers for so long to use https only; 0s tells them nothing", duration(func(c *config) *time.Duration { return &c.HSTS })},
 	{"redirect-port", "port", "443", "the https port that redirect listeners point at", integer(func(c *config) *int { return &c.RedirectPort })},
+	{"join-resolver", "host:port", "", "DNS server for the names in --join, in place of this host's resolver; may be given several times", list(func(c *config) *[]string { return &c.JoinResolver })},
 
 	{"superuser-username", "uid", "", "superuser of a new cluster; needs --superuser-password-hash", text(func(c *config) *string { return &c.SuperuserUsername })},
 	{"superuser-password-hash", "hash", "", "its password as gatehouse hash-password prints it, or a crypt(3) $6$ string", text(func(c *config) *string { return &c.SuperuserPasswordHash })},
