@@ -75,7 +75,7 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.versionCommand())
+	root.AddCommand(p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.versionCommand())
 	root.AddCommand(cli.Commands(p.people())...)
 	wrongArgsAreUsage(root)
 	return root
@@ -95,7 +95,7 @@ func wrongArgsAreUsage(cmd *cobra.Command) {
 		if err == nil || isUsage(err) || cli.Status(err) == cli.StatusUsage {
 			return err
 		}
-		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w: %s (see %s --help)", err, cmd.UseLine(), cmd.CommandPath())}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,7 +27,7 @@ func (t *target) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return &failure{StatusInterrupted, errors.New("interrupted"), ""}
 	case client.Unauthenticated(err):
-		return &failure{StatusLogin, t.refused(err), t.loginAdvice("log in again: ")}
+		return t.refused(err)
 	case errors.As(err, &no):
 		return refusal(no)
 	}
@@ -55,13 +56,25 @@ func refusal(no *client.Error) error {
 	return err
 }
 
-// unreached says that nobody answers, without the path of Go's errors.
+// unreached says that nobody answers.
 func (t *target) unreached(err error) error {
+	return fmt.Errorf("no answer from %s: %w", strings.Join(t.urls, ", "), cause(err))
+}
+
+// cause is what went wrong on the network, without the path and the address that were tried last.
+func cause(err error) error {
+	var certificate *tls.CertificateVerificationError
+	var operation *net.OpError
 	var failed *url.Error
-	if errors.As(err, &failed) {
-		err = failed.Err
+	switch {
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &operation):
+		return operation
+	case errors.As(err, &failed):
+		return failed.Err
 	}
-	return fmt.Errorf("no answer from %s: %w", strings.Join(t.urls, ", "), err)
+	return err
 }
 
 // unknown is the error of a change that was made or not.
@@ -70,11 +83,7 @@ func unknown(err error) error {
 	if errors.As(err, &no) {
 		return fmt.Errorf("it is unknown whether the change took effect: the master says %w", no)
 	}
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return fmt.Errorf("it is unknown whether the change took effect: %w", failed.Err)
-	}
-	return err
+	return fmt.Errorf("it is unknown whether the change took effect: %w", cause(err))
 }
 
 // settle says how to find out whether a change with an unknown outcome was made.
@@ -96,13 +105,14 @@ func (t *target) notLoggedIn() error {
 // refused says whose token it was: one from a variable is easily forgotten.
 func (t *target) refused(err error) error {
 	var no *client.Error
-	if !errors.As(err, &no) {
-		return err
+	advice := t.loginAdvice("log in again: ")
+	switch {
+	case !errors.As(err, &no):
+		return &failure{StatusLogin, err, advice}
+	case t.given:
+		return &failure{StatusLogin, fmt.Errorf("the token in GATEHOUSE_TOKEN is refused: %w", no), "put a new one there, or unset the variable to use a stored login"}
 	}
-	if t.given {
-		return fmt.Errorf("the token in GATEHOUSE_TOKEN is refused: %w", no)
-	}
-	return fmt.Errorf("the stored login is refused: %w", no)
+	return &failure{StatusLogin, fmt.Errorf("the stored login is refused: %w", no), advice}
 }
 
 func (t *target) loginAdvice(what string) string {
@@ -116,7 +126,7 @@ func (t *target) unavailableAdvice() string {
 	if len(t.urls) == 1 && t.urls[0] == defaultURL && t.name == "" {
 		return "is a master running here? Otherwise name one with --url, or log in (gatehouse login --url URL)"
 	}
-	return "nothing was changed. Is it the right address, and does a majority of the masters run? (gatehouse health)"
+	return "is it the right address, and does a majority of the masters run?"
 }
 
 // tlsAdvice knows the usual mistakes with certificates.

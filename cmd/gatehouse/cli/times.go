@@ -11,6 +11,9 @@ func relative(t, now time.Time) string {
 		return ""
 	}
 	d := t.Sub(now).Round(time.Second)
+	if d.Abs() > time.Hour {
+		d = d.Round(time.Minute)
+	}
 	switch {
 	case d == 0:
 		return "now"
