@@ -90,7 +90,7 @@ func (m *master) run(ctx context.Context) error {
 	group.Go(func() error { return m.openForClients(groupCtx) })
 	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
 	if m.tls != nil {
-		group.Go(func() error { return m.tls.keepFresh(groupCtx) })
+		group.Go(func() error { return m.tls.keepFresh(groupCtx, m.log) })
 	}
 	group.Go(func() error { return m.names.run(groupCtx, ctx, m.node) })
 	group.Go(func() error {

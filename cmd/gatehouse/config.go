@@ -133,9 +133,9 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (*config, problems)
 	unknownVariables(env, &wrong)
 	cfg := &config{}
 	for _, s := range settings {
-		values, source := s.choose(flags, env, file)
+		values, from := s.choose(flags, env, file)
 		if err := s.set(cfg, values); err != nil {
-			wrong.add(fmt.Sprintf("%s: %v", source, err))
+			wrong.add(fmt.Sprintf("%s: %v", from.of(s.name), err))
 			_ = s.set(cfg, []string{s.def}) // so that check has nothing further to say about it
 		}
 	}
@@ -143,19 +143,40 @@ func readConfig(flags *pflag.FlagSet, env map[string]string) (*config, problems)
 	return cfg, wrong
 }
 
+// origin is where the value of a setting comes from.
+type origin string
+
+const (
+	fromFlag     origin = "flag"
+	fromVariable origin = "variable"
+	fromFile     origin = "file"
+	byDefault    origin = "default"
+)
+
+// of names the setting as its author wrote it.
+func (o origin) of(name string) string {
+	switch o {
+	case fromVariable:
+		return envName(name)
+	case fromFile:
+		return name + " in the configuration file"
+	}
+	return "--" + name
+}
+
 // choose finds the values of a setting and says where they come from. An empty
 // variable counts as absent, as init systems cannot unset one.
-func (s setting) choose(flags *pflag.FlagSet, env map[string]string, file map[string][]string) ([]string, string) {
+func (s setting) choose(flags *pflag.FlagSet, env map[string]string, file map[string][]string) ([]string, origin) {
 	if f := flags.Lookup(s.name); f.Changed {
-		return f.Value.(*rawValue).values, "--" + s.name
+		return f.Value.(*rawValue).values, fromFlag
 	}
 	if v := env[envName(s.name)]; v != "" {
-		return []string{v}, envName(s.name)
+		return []string{v}, fromVariable
 	}
 	if v, ok := file[s.name]; ok {
-		return v, s.name + " in the configuration file"
+		return v, fromFile
 	}
-	return []string{s.def}, "--" + s.name
+	return []string{s.def}, byDefault
 }
 
 // unknownVariables refuses misspelt names: a setting that silently does nothing is

@@ -169,8 +169,8 @@ func (p *program) passedOn(flags *pflag.FlagSet) ([]string, error) {
 		if slices.Contains(devOwns, s.name) {
 			continue
 		}
-		values, source := s.choose(flags, p.env, file)
-		if flag := "--" + s.name; source == flag && !flags.Lookup(s.name).Changed {
+		values, from := s.choose(flags, p.env, file)
+		if from == byDefault {
 			continue
 		}
 		for _, v := range values {

@@ -17,7 +17,13 @@ type setting struct {
 	kind string // shown by --help
 	def  string
 	help string
-	set  func(*config, []string) error
+	field
+}
+
+// field is where a setting is kept: how it is read, and how what counts in the end is shown.
+type field struct {
+	set func(*config, []string) error
+	get func(*config) []string
 }
 
 const defaultDataDir = "/var/lib/gatehouse"
@@ -85,9 +91,9 @@ var settings = []setting{
 	{"pprof", "bool", "false", "serve profiles on the admin socket", boolean(func(c *config) *bool { return &c.Pprof })},
 }
 
-// one parses settings that hold a single value.
-func one[T any](parse func(string) (T, error), field func(*config) *T) func(*config, []string) error {
-	return func(c *config, values []string) error {
+// one is a field that holds a single value.
+func one[T any](parse func(string) (T, error), at func(*config) *T) field {
+	set := func(c *config, values []string) error {
 		if len(values) != 1 {
 			return fmt.Errorf("want one value, got %d", len(values))
 		}
@@ -95,14 +101,15 @@ func one[T any](parse func(string) (T, error), field func(*config) *T) func(*con
 		if err != nil {
 			return fmt.Errorf("%q: %w", values[0], err)
 		}
-		*field(c) = v
+		*at(c) = v
 		return nil
 	}
+	return field{set, func(c *config) []string { return []string{fmt.Sprint(*at(c))} }}
 }
 
-// many parses settings that hold several values, each value itself a list with commas.
-func many[T any](parse func(string) (T, error), field func(*config) *[]T) func(*config, []string) error {
-	return func(c *config, values []string) error {
+// many is a field that holds several values; each value given may itself be a list with commas.
+func many[T any](parse func(string) (T, error), at func(*config) *[]T) field {
+	set := func(c *config, values []string) error {
 		var all []T
 		for item := range strings.SplitSeq(strings.Join(values, ","), ",") {
 			item = strings.TrimSpace(item)
@@ -115,62 +122,66 @@ func many[T any](parse func(string) (T, error), field func(*config) *[]T) func(*
 			}
 			all = append(all, v)
 		}
-		*field(c) = all
+		*at(c) = all
 		return nil
 	}
+	return field{set, func(c *config) (all []string) {
+		for _, v := range *at(c) {
+			all = append(all, fmt.Sprint(v))
+		}
+		return all
+	}}
 }
 
 func plain(s string) (string, error) { return s, nil }
 
-func text(field func(*config) *string) func(*config, []string) error { return one(plain, field) }
+func text(at func(*config) *string) field { return one(plain, at) }
 
-func list(field func(*config) *[]string) func(*config, []string) error { return many(plain, field) }
+func list(at func(*config) *[]string) field { return many(plain, at) }
 
-func prefixes(field func(*config) *[]netip.Prefix) func(*config, []string) error {
-	return many(parsePrefix, field)
-}
+func prefixes(at func(*config) *[]netip.Prefix) field { return many(parsePrefix, at) }
 
-func boolean(field func(*config) *bool) func(*config, []string) error {
+func boolean(at func(*config) *bool) field {
 	return one(func(s string) (bool, error) {
 		v, err := strconv.ParseBool(s)
 		if err != nil {
 			return false, errors.New("want true or false")
 		}
 		return v, nil
-	}, field)
+	}, at)
 }
 
-func integer(field func(*config) *int) func(*config, []string) error {
+func integer(at func(*config) *int) field {
 	return one(func(s string) (int, error) {
 		v, err := strconv.Atoi(s)
 		if err != nil {
 			return 0, errors.New("want a whole number")
 		}
 		return v, nil
-	}, field)
+	}, at)
 }
 
-func decimal(field func(*config) *float64) func(*config, []string) error {
+func decimal(at func(*config) *float64) field {
 	return one(func(s string) (float64, error) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil {
 			return 0, errors.New("want a number")
 		}
 		return v, nil
-	}, field)
+	}, at)
 }
 
-func duration(field func(*config) *time.Duration) func(*config, []string) error {
+func duration(at func(*config) *time.Duration) field {
 	return one(func(s string) (time.Duration, error) {
 		v, err := time.ParseDuration(s)
 		if err != nil || v < 0 {
 			return 0, errors.New("want a duration such as 90s, 15m or 120h")
 		}
 		return v, nil
-	}, field)
+	}, at)
 }
 
-func size(field func(*config) *int64) func(*config, []string) error { return one(parseSize, field) }
+func size(at func(*config) *int64) field { return one(parseSize, at) }
 
 // parseSize reads bytes: "67108864", "64MiB", "1GiB".
 func parseSize(s string) (int64, error) {

@@ -31,7 +31,6 @@ type certificates interface {
 type clientTLS struct {
 	from     certificates
 	clientCA string // file; "" lets everybody in
-	log      *slog.Logger
 
 	config   atomic.Pointer[tls.Config]
 	notAfter atomic.Int64 // Unix time
@@ -42,7 +41,7 @@ type clientTLS struct {
 
 // newClientTLS loads everything once. The error names every file that is not as it should be.
 func newClientTLS(from certificates, clientCA string) (*clientTLS, error) {
-	t := &clientTLS{from: from, clientCA: clientCA, log: slog.New(slog.DiscardHandler),
+	t := &clientTLS{from: from, clientCA: clientCA,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "gatehouse_tls_reload_failures_total",
 			Help: "Changed certificate files that could not be used; what was served before goes on being served."}),
 		reloads: prometheus.NewCounter(prometheus.CounterOpts{Name: "gatehouse_tls_reloads_total",
@@ -87,7 +86,8 @@ func (t *clientTLS) serverConfig() *tls.Config {
 const reloadInterval = 2 * time.Second
 
 // keepFresh takes in what has changed until ctx ends. What cannot be used is reported once and changes nothing.
-func (t *clientTLS) keepFresh(ctx context.Context) error {
+func (t *clientTLS) keepFresh(ctx context.Context, log *slog.Logger) error {
+	t.logLoaded(log, "certificate loaded")
 	ticker := time.NewTicker(reloadInterval)
 	defer ticker.Stop()
 	seen, tried := t.loaded, t.loaded
@@ -103,25 +103,25 @@ func (t *clientTLS) keepFresh(ctx context.Context) error {
 		seen = stamp
 		if settled && stamp != tried {
 			tried = stamp
-			t.reload(now, stamp)
+			t.reload(now, stamp, log)
 		}
 	}
 }
 
-func (t *clientTLS) reload(now time.Time, stamp string) {
+func (t *clientTLS) reload(now time.Time, stamp string, log *slog.Logger) {
 	if err := t.load(now); err != nil {
 		t.failures.Inc()
-		t.log.Error("changed certificate not used, serving the old one", "error", err, "not_after", time.Unix(t.notAfter.Load(), 0).UTC())
+		log.Error("changed certificate not used, serving the old one", "error", err, "not_after", time.Unix(t.notAfter.Load(), 0).UTC())
 		return
 	}
 	t.loaded = stamp
 	t.reloads.Inc()
-	t.logLoaded("certificate reloaded")
+	t.logLoaded(log, "certificate reloaded")
 }
 
-func (t *clientTLS) logLoaded(message string) {
+func (t *clientTLS) logLoaded(log *slog.Logger, message string) {
 	leaf := t.config.Load().Certificates[0].Leaf
-	t.log.Info(message, "subject", leaf.Subject.String(), "names", leaf.DNSNames, "addresses", leaf.IPAddresses, "not_after", leaf.NotAfter)
+	log.Info(message, "subject", leaf.Subject.String(), "names", leaf.DNSNames, "addresses", leaf.IPAddresses, "not_after", leaf.NotAfter)
 }
 
 // collectors are the metrics of TLS for clients.
