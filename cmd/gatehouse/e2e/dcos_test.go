@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,37 +38,76 @@ const (
 )
 
 // inEdition forms a cluster of an edition.
-func inEdition(t *testing.T, name string) *rig.Cluster {
+func inEdition(t *testing.T, name string, flags ...string) *rig.Cluster {
+	t.Helper()
+	return start(t, rig.Options{Flags: append(shownFlags(t, name), flags...)})
+}
+
+func shownFlags(t *testing.T, edition string) []string {
 	t.Helper()
 	id := filepath.Join(t.TempDir(), "cluster-id")
 	if err := os.WriteFile(id, []byte(shownID+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, rig.Options{Flags: []string{"--edition", name, "--cluster-name", shownName, "--cluster-id-file", id,
-		"--public-ip", shownIP, "--dcos-version", shownVersion}})
+	return []string{"--edition", edition, "--cluster-name", shownName, "--cluster-id-file", id, "--public-ip", shownIP, "--dcos-version", shownVersion}
 }
 
 // The exchanges of the real dcos command line, as they were recorded, with every master and through the balancer: setting a cluster
 // up, logging in with a password and with a key, listing, logging out (contract 8).
 func TestTheDCOSCommandLineIsServedByEveryMaster(t *testing.T) {
 	script := readExchanges(t, filepath.Join("testdata", "dcos-cli.txt"))
+	if len(script) < 30 {
+		t.Fatalf("only %d exchanges", len(script))
+	}
 	for _, e := range editions {
 		t.Run(e.name, func(t *testing.T) {
 			c := inEdition(t, e.name)
-			key := must[*rig.ServiceKey](t)(rig.NewServiceKey())
-			putUser(t, c, c.Masters[0], "alice", map[string]string{"password": "a passphrase"})
-			putUser(t, c, c.Masters[1], "robot", map[string]string{"public_key": key.PublicPEM})
+			fill := people(t, c)
 			targets := []string{startBalancer(t, c)}
 			for _, m := range c.Masters {
 				targets = append(targets, m.API)
 			}
 			for _, target := range targets {
-				signed := must[string](t)(key.Sign("robot", time.Now().Add(5*time.Minute)))
-				r := &replay{edition: e, target: target, fill: map[string]string{
-					"uid": "alice", "password": "a passphrase", "service": "robot", "login token": signed, "challenge": e.challenge}}
-				r.run(t, script)
+				(&replay{edition: e, target: target, fill: fill()}).run(t, script)
 			}
 		})
+	}
+}
+
+// The same over https, after the certificate authority was fetched as the command line does it: it is the same of every master, and
+// verifies them all.
+func TestTheDCOSCommandLineIsServedOverHTTPS(t *testing.T) {
+	first, then := readExchanges(t, filepath.Join("testdata", "dcos-cli-ca.txt")), readExchanges(t, filepath.Join("testdata", "dcos-cli.txt"))
+	var targets []string
+	c := start(t, rig.Options{Flags: append(shownFlags(t, "enterprise"), "--tls-auto"), Wrap: func(m *rig.Master) {
+		plain := m.Argument("--listen")
+		secure := fmt.Sprintf("https://127.0.0.1:%d", must[int](t)(rig.FreePorts(1)))
+		m.Replace("--listen", "http://"+plain)
+		m.Argv = append(m.Argv, "--listen", secure)
+		targets = append(targets, secure)
+	}})
+	fill := people(t, c)
+	trust := &tls.Config{InsecureSkipVerify: true}
+	for i, target := range targets {
+		r := &replay{edition: editions[0], target: target, fill: fill(), tls: trust}
+		r.run(t, first)
+		if i > 0 && !trust.RootCAs.Equal(r.tls.RootCAs) {
+			t.Errorf("%s has another authority than %s", target, targets[0])
+		}
+		trust = r.tls
+		r.run(t, then)
+	}
+}
+
+// people adds alice, who has a password, and robot, who has a key. What is returned makes the words of a recording.
+func people(t *testing.T, c *rig.Cluster) func() map[string]string {
+	t.Helper()
+	key := must[*rig.ServiceKey](t)(rig.NewServiceKey())
+	putUser(t, c, c.Masters[0], "alice", map[string]string{"password": "a passphrase"})
+	putUser(t, c, c.Masters[1], "robot", map[string]string{"public_key": key.PublicPEM})
+	return func() map[string]string {
+		signed := must[string](t)(key.Sign("robot", time.Now().Add(5*time.Minute)))
+		return map[string]string{"uid": "alice", "password": "a passphrase", "service": "robot", "login token": signed}
 	}
 }
 
@@ -82,6 +124,7 @@ func startBalancer(t *testing.T, c *rig.Cluster) string {
 
 // contents are what the command line reads from answers of 200, and must find there, by request.
 var contents = map[string]func(*testing.T, *replay, []byte){
+	"GET /ca/dcos-ca.crt":                       wantAuthority,
 	"GET /acs/api/v1/auth/providers":            wantProviders,
 	"POST /acs/api/v1/auth/login":               wantToken,
 	"GET /metadata":                             wantMembers(map[string]string{"CLUSTER_ID": shownID, "PUBLIC_IPV4": shownIP}),
@@ -90,6 +133,15 @@ var contents = map[string]func(*testing.T, *replay, []byte){
 	"GET /acs/api/v1/users":                     wantUsers,
 	"HEAD /":                                    wantNothing,
 	"HEAD /pkgpanda/active.buildinfo.full.json": wantNothing,
+}
+
+// wantAuthority trusts what was handed out, and nobody else, from here on.
+func wantAuthority(t *testing.T, r *replay, body []byte) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(body) {
+		t.Errorf("no certificate: %s", body)
+	}
+	r.tls = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
 func wantNothing(t *testing.T, _ *replay, body []byte) {
