@@ -75,10 +75,20 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	root.AddCommand(p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.versionCommand())
-	root.AddCommand(cli.Commands(p.people())...)
+	addGroup(root, "masters", "Run masters:", p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.versionCommand())
+	addGroup(root, "people", "Work with a cluster:", cli.Commands(p.people())...)
+	root.SetHelpCommandGroupID("people")
 	wrongArgsAreUsage(root)
 	return root
+}
+
+// addGroup adds commands under a heading of their own.
+func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = id
+	}
+	root.AddCommand(commands...)
 }
 
 // wrongArgsAreUsage makes every command's refusal of its arguments a mistake in the command line.

@@ -20,7 +20,7 @@ func (p *program) resetSuperuserCommand() *cobra.Command {
 			"that runs the master: the admin socket is the credential. Creates the user when there is\n" +
 			"none, and whatever else is missing; doing it again does no harm. Tokens that the user\n" +
 			"has stay valid; revoke them when the old password has leaked.",
-		Example: "  gatehouse reset-superuser bootstrapuser\n  gatehouse reset-superuser --data-dir dev-data/master-1 bootstrapuser",
+		Example: "  sudo -u gatehouse gatehouse reset-superuser admin\n  gatehouse reset-superuser --data-dir dev-data/master-1 bootstrapuser",
 		Args:    exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := p.askPassword(cmd.Context())

@@ -20,7 +20,7 @@ func (a *app) userCommand() *cobra.Command {
 	cmd.AddCommand(
 		a.verb("list", "List the users", "  gatehouse user list\n  gatehouse user list --output json", cobra.NoArgs, a.asking(loggedIn, a.userList)),
 		a.verb("show UID", "Show a user or a service account", "  gatehouse user show alice", cobra.ExactArgs(1), a.asking(loggedIn, a.userShow)),
-		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "bob"), a.userRevokeCommand())
+		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "carol"), a.userRevokeCommand())
 	return a.common(cmd)
 }
 
@@ -56,9 +56,9 @@ func (a *app) userShow(ctx context.Context, c *client.Client, args []string) (vi
 func (a *app) userCreateCommand() *cobra.Command {
 	var u client.NewUser
 	var password passwordFlags
-	cmd := a.verb("create UID", "Create a user", "  gatehouse user create alice --description 'Alice in Operations' --password-file password.txt\n"+
-		"  pwgen -s 20 1 | gatehouse user create bob --password-stdin\n"+
-		"  gatehouse user create carol@example.com --provider-type oidc --provider-id example-idp",
+	cmd := a.verb("create UID", "Create a user", "  gatehouse user create bob\n"+
+		"  gatehouse user create carol --description 'Carol in Operations' --password-file password.txt\n"+
+		"  gatehouse user create dave@example.com --provider-type oidc --provider-id example-idp",
 		cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error {
 			u.UID = args[0]
 			return a.userCreate(cmd, u, &password)
@@ -102,8 +102,8 @@ type updateFlags struct {
 
 func (a *app) userUpdateCommand() *cobra.Command {
 	var f updateFlags
-	cmd := a.verb("update UID", "Change a description or a password", "  gatehouse user update alice --description 'Alice in Security'\n"+
-		"  gatehouse user update alice --ask-password\n  gatehouse user update alice --password-file new-password.txt",
+	cmd := a.verb("update UID", "Change a description or a password", "  gatehouse user update carol --description 'Carol in Security'\n"+
+		"  gatehouse user update carol --ask-password\n  head -c 18 /dev/urandom | base64 | gatehouse user update bob --password-stdin",
 		cobra.ExactArgs(1), func(cmd *cobra.Command, args []string) error { return a.userUpdate(cmd, args[0], &f) })
 	cmd.Long = "Changes a description, a password or both. Who is no superuser and changes its own password has to know\n" +
 		"the current one, and is asked for it on a terminal."
@@ -192,7 +192,7 @@ func (a *app) deleteCommand(kind, example string) *cobra.Command {
 }
 
 func (a *app) userRevokeCommand() *cobra.Command {
-	return a.verb("revoke-tokens UID", "End all tokens of a user or service account now", "  gatehouse user revoke-tokens alice",
+	return a.verb("revoke-tokens UID", "End all tokens of a user or service account now", "  gatehouse user revoke-tokens bob",
 		cobra.ExactArgs(1), a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 			r, err := c.RevokeTokens(ctx, args[0])
 			return sentence(r, "All tokens that %s was given before %s are refused now.", args[0], timestamp(r.NotBefore)),
