@@ -45,11 +45,12 @@ var house = map[string][]string{
 
 	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
 
-	"cmd/gatehouse": {"cmd/gatehouse/cli", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
+	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
 		"httpapi", "httpapi/client", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/client"},
+	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring"},
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},
 	"cmd/gatehouse/chaos":   {"cmd/gatehouse/e2e/rig"},

@@ -75,7 +75,7 @@ func (p *program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
-	addGroup(root, "masters", "Run masters:", p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.versionCommand())
+	addGroup(root, "masters", "Run masters:", p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.doctorCommand(), p.versionCommand())
 	addGroup(root, "people", "Work with a cluster:", cli.Commands(p.people())...)
 	root.SetHelpCommandGroupID("people")
 	wrongArgsAreUsage(root)

@@ -1,0 +1,158 @@
+package doctor
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tlsFacts is what the certificate files hold.
+type tlsFacts struct {
+	configured bool
+	pairErr    error // the files cannot be used as a pair
+	keyMode    fs.FileMode
+	keyUID     int
+	chain      []*x509.Certificate
+	roots      *x509.CertPool // of --tls-ca-file; nil without one
+	rootsErr   error
+}
+
+func lookAtTLS(in Input) tlsFacts {
+	f := tlsFacts{configured: in.TLSCert != "" && in.TLSKey != ""}
+	if !f.configured {
+		return f
+	}
+	if info, err := os.Stat(in.TLSKey); err == nil {
+		f.keyMode, f.keyUID = info.Mode().Perm(), owner(info)
+	}
+	pair, err := tls.LoadX509KeyPair(in.TLSCert, in.TLSKey)
+	if err != nil {
+		f.pairErr = err
+		return f
+	}
+	for _, der := range pair.Certificate {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			f.chain = append(f.chain, c)
+		}
+	}
+	if in.TLSCAFile != "" {
+		pem, err := os.ReadFile(in.TLSCAFile)
+		f.roots, f.rootsErr = x509.NewCertPool(), err
+		if err == nil && !f.roots.AppendCertsFromPEM(pem) {
+			f.rootsErr = errors.New("no certificate in it")
+		}
+	}
+	return f
+}
+
+const (
+	expiresSoon = 30 * 24 * time.Hour
+	renew       = "get a new certificate and put it in place of --tls-cert and --tls-key; the running master reads it by itself"
+)
+
+func checkCertificate(f *facts) []Finding {
+	t := f.tls
+	if !t.configured {
+		return ok("no certificate files are configured")
+	}
+	if t.pairErr != nil || len(t.chain) == 0 {
+		return []Finding{problem(fmt.Sprintf("--tls-cert and --tls-key cannot be used: %v", t.pairErr), "give the certificate chain and the key that belongs to it, both PEM, readable by the master's user")}
+	}
+	found := slices.Concat(f.keyFileMode(), t.validity(f.now), t.names(f.clientNames()), t.trust(f.now))
+	leaf := t.chain[0]
+	return otherwise(found, fmt.Sprintf("the certificate of %s is valid until %s", strings.Join(subjects(leaf), ", "), leaf.NotAfter.UTC().Format(time.DateOnly)))
+}
+
+func (f *facts) keyFileMode() []Finding {
+	t, uid := f.tls, f.daemonUID()
+	if t.keyMode&0o077 != 0 {
+		return []Finding{problem(fmt.Sprintf("others may use the key of the certificate: %s has mode %04o", f.in.TLSKey, t.keyMode), "chmod 600 "+f.in.TLSKey)}
+	}
+	if uid > 0 && t.keyUID != uid {
+		return []Finding{problem(fmt.Sprintf("%s belongs to user %d, and the master runs as %d, which cannot read it", f.in.TLSKey, t.keyUID, uid), fmt.Sprintf("chown %d %s", uid, f.in.TLSKey))}
+	}
+	return nil
+}
+
+func (t tlsFacts) validity(now time.Time) []Finding {
+	for _, c := range t.chain {
+		name := strings.Join(subjects(c), ", ")
+		switch {
+		case now.After(c.NotAfter):
+			return []Finding{problem(fmt.Sprintf("the certificate of %s has expired on %s", name, c.NotAfter.UTC().Format(time.DateTime)), renew)}
+		case now.Before(c.NotBefore):
+			return []Finding{problem(fmt.Sprintf("the certificate of %s is not valid before %s", name, c.NotBefore.UTC().Format(time.DateTime)), "look at this host's clock, or "+renew)}
+		case c.NotAfter.Sub(now) < expiresSoon:
+			return []Finding{warning(fmt.Sprintf("the certificate of %s expires in %d days", name, int(c.NotAfter.Sub(now).Hours()/24)), renew)}
+		}
+	}
+	return nil
+}
+
+// clientNames are the hosts by which clients know this master, as far as that is configured.
+func (f *facts) clientNames() []string {
+	var names []string
+	for _, host := range []string{hostOf(f.in.APIAdvertise), f.in.Advertise} {
+		if host != "" && !slices.Contains(names, host) {
+			names = append(names, host)
+		}
+	}
+	return names
+}
+
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	return host
+}
+
+func (t tlsFacts) names(wanted []string) (found []Finding) {
+	for _, name := range wanted {
+		if err := t.chain[0].VerifyHostname(name); err != nil {
+			found = append(found, warning(fmt.Sprintf("the certificate is not for %s, but for %s", name, strings.Join(subjects(t.chain[0]), ", ")),
+				"get one that names every host name and address by which clients call this master"))
+		}
+	}
+	return found
+}
+
+// trust builds the chain to --tls-ca-file, if there is one.
+func (t tlsFacts) trust(now time.Time) []Finding {
+	switch {
+	case t.rootsErr != nil:
+		return []Finding{problem(fmt.Sprintf("--tls-ca-file cannot be used: %v", t.rootsErr), "give the PEM certificate of the authority")}
+	case t.roots == nil:
+		return nil
+	}
+	between := x509.NewCertPool()
+	for _, c := range t.chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := t.chain[0].Verify(x509.VerifyOptions{Roots: t.roots, Intermediates: between, CurrentTime: now})
+	var expired x509.CertificateInvalidError
+	if err == nil || errors.As(err, &expired) && expired.Reason == x509.Expired { // told above
+		return nil
+	}
+	return []Finding{problem(fmt.Sprintf("the certificate does not lead to --tls-ca-file: %v", err), "put the certificates between it and the authority into --tls-cert after it, or mend --tls-ca-file, which clients are given to trust")}
+}
+
+// subjects are the names and addresses that a certificate is for.
+func subjects(c *x509.Certificate) []string {
+	names := slices.Clone(c.DNSNames)
+	for _, ip := range c.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		names = []string{c.Subject.String()}
+	}
+	return names
+}

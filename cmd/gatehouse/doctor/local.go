@@ -1,0 +1,162 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/cluster/disk"
+	"gatehouse/keyring"
+)
+
+func lookAtKey(path string) keyFacts {
+	var f keyFacts
+	info, err := os.Stat(path)
+	if err == nil {
+		f.mode, f.uid = info.Mode().Perm(), owner(info)
+	}
+	f.ring, f.err = keyring.Load(path)
+	return f
+}
+
+func owner(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
+func lookAtDir(in Input) dirFacts {
+	var f dirFacts
+	info, err := os.Stat(in.DataDir)
+	if err != nil {
+		f.missing, f.err = errors.Is(err, fs.ErrNotExist), err
+		return f
+	}
+	f.mode, f.uid = info.Mode().Perm(), owner(info)
+	id, err := disk.LoadIdentity(in.DataDir)
+	switch {
+	case err == nil:
+		f.identity = &id
+	case !errors.Is(err, disk.ErrNoIdentity):
+		f.identityErr = err
+	}
+	f.holder, f.holderErr = disk.Holder(in.DataDir)
+	return f
+}
+
+// lookAtDisk measures the data directory, and proves it whole if no master uses it. A disk that hangs is found by the
+// time that this takes.
+func (f *facts) lookAtDisk(ctx context.Context) {
+	d := &f.dir
+	if d.err != nil {
+		return
+	}
+	in := f.in
+	room := make(chan disk.Room, 1)
+	d.roomErr = within(ctx, firstLooks, func() error {
+		r, err := disk.Measure(in.DataDir, in.LowWater)
+		room <- r
+		return err
+	})
+	if d.roomErr == nil {
+		d.room = <-room
+	}
+	syncs := make(chan []time.Duration, 1)
+	d.syncErr = within(ctx, firstLooks, func() error {
+		s, err := measureSync(in.DataDir)
+		syncs <- s
+		return err
+	})
+	if d.syncErr == nil {
+		d.syncs = <-syncs
+	}
+	if ring := f.key.ring; ring != nil && d.identity != nil && d.holder == 0 && d.holderErr == nil {
+		d.inspected = true
+		d.damage = within(ctx, damageLook, func() error { return disk.Inspect(disk.Options{Dir: in.DataDir, Keys: ring}) })
+		if pid, err := disk.Holder(in.DataDir); pid != 0 || err != nil { // a master started meanwhile
+			d.inspected, d.damage = false, nil
+		}
+	}
+}
+
+// syncProbes is how many small writes are timed.
+const syncProbes = 8
+
+// measureSync writes a small file and forces it to the device, several times, and removes it.
+func measureSync(dir string) (took []time.Duration, err error) {
+	f, err := os.CreateTemp(dir, ".doctor-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	block := make([]byte, 4096)
+	for range syncProbes {
+		began := time.Now()
+		if _, err := f.WriteAt(block, 0); err != nil {
+			return nil, err
+		}
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return nil, fmt.Errorf("force to the device: %w", err)
+		}
+		took = append(took, time.Since(began))
+		if took[0] > 500*time.Millisecond {
+			break // known to be slow
+		}
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+// auditFacts is what records are appended to.
+type auditFacts struct {
+	err      error // why it cannot be used
+	writable func(uid int) bool
+}
+
+// lookAtAudit looks at the audit log, or, while there is none, at the directory where it would be made.
+func lookAtAudit(path string) auditFacts {
+	if path == "-" || path == "" {
+		return auditFacts{writable: func(int) bool { return true }}
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(path))
+	} else if err == nil && info.IsDir() {
+		err = errors.New("it is a directory")
+	}
+	if err != nil {
+		return auditFacts{err: err}
+	}
+	return auditFacts{writable: func(uid int) bool {
+		if owner(info) == uid || uid == 0 {
+			return uid == 0 || info.Mode()&0o200 != 0
+		}
+		return info.Mode()&0o022 != 0
+	}}
+}
+
+// clockFacts is what the kernel says about its clock.
+type clockFacts struct {
+	synchronised bool
+	maxError     time.Duration
+	err          error
+}
+
+// lookAtClock reads the state of the kernel's clock discipline (adjtimex(2)); it sets nothing.
+func lookAtClock() clockFacts {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return clockFacts{
+		synchronised: err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0,
+		maxError:     time.Duration(t.Maxerror) * time.Microsecond, err: err,
+	}
+}
