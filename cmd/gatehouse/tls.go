@@ -32,6 +32,8 @@ type clientTLS struct {
 	from     certificates
 	clientCA string // file; "" lets everybody in
 
+	every time.Duration // between looks at the files
+
 	config   atomic.Pointer[tls.Config]
 	notAfter atomic.Int64 // Unix time
 	loaded   string       // the stamp of what is served
@@ -41,7 +43,7 @@ type clientTLS struct {
 
 // newClientTLS loads everything once. The error names every file that is not as it should be.
 func newClientTLS(from certificates, clientCA string) (*clientTLS, error) {
-	t := &clientTLS{from: from, clientCA: clientCA,
+	t := &clientTLS{from: from, clientCA: clientCA, every: reloadInterval,
 		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "gatehouse_tls_reload_failures_total",
 			Help: "Changed certificate files that could not be used; what was served before goes on being served."}),
 		reloads: prometheus.NewCounter(prometheus.CounterOpts{Name: "gatehouse_tls_reloads_total",
@@ -88,7 +90,7 @@ const reloadInterval = 2 * time.Second
 // keepFresh takes in what has changed until ctx ends. What cannot be used is reported once and changes nothing.
 func (t *clientTLS) keepFresh(ctx context.Context, log *slog.Logger) error {
 	t.logLoaded(log, "certificate loaded")
-	ticker := time.NewTicker(reloadInterval)
+	ticker := time.NewTicker(t.every)
 	defer ticker.Stop()
 	seen, tried := t.loaded, t.loaded
 	for {
