@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,5 +84,52 @@ func testClockFarAhead(t *testing.T) {
 	time.Sleep(2 * time.Minute)
 	if got := c.Members[0].Node.ClockAhead(); got != 0 && got > 50*time.Millisecond {
 		t.Errorf("ahead by %v two minutes after the fast one stopped, want 0", got)
+	}
+}
+
+// What a leader whose clock is ahead tells as the time must not lie after the beginning of the next term: revocations
+// are counted from there.
+func TestANewTermBeginsNoEarlierThanTheClockOfTheLastLeader(t *testing.T) {
+	synctest.Test(t, testTermBegins)
+}
+
+func testTermBegins(t *testing.T) {
+	const ahead = 3 * time.Second
+	var fast atomic.Int64 // index of the fast master, plus one
+	var mu sync.Mutex     // guards begun
+	var begun time.Time   // of the newest term
+	c := clustertest.New(t, 3, clustertest.Options{Logger: logger(), Configure: func(i int, cfg *cluster.Config) {
+		cfg.Now = func() time.Time {
+			if int(fast.Load()) == i+1 {
+				return time.Now().Add(ahead)
+			}
+			return time.Now()
+		}
+		cfg.BeginTerm = func(term uint64, leader string, now time.Time) []byte {
+			mu.Lock()
+			defer mu.Unlock()
+			begun = now
+			return clustertest.BeginTerm(term, leader, now)
+		}
+	}})
+	old := c.Leader()
+	fast.Store(int64(old.Index) + 1)
+	time.Sleep(15 * time.Second) // rounds of hellos
+	last, err := c.Followers()[0].Node.ReadIndex(within(t, 5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := time.Until(last.Time); got < ahead-100*time.Millisecond {
+		t.Fatalf("the leader's clock is ahead by %v, want %v: the test does not bite", got, ahead)
+	}
+	c.Kill(old.Index)
+	c.WaitReady()
+	mu.Lock()
+	defer mu.Unlock()
+	if begun.Before(last.Time) {
+		t.Errorf("the new term began at %v, before the last leader's %v", begun, last.Time)
+	}
+	if late := time.Until(begun); late > ahead+time.Second {
+		t.Errorf("the new term began %v in the future, want %v at most", late, ahead)
 	}
 }

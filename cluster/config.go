@@ -65,8 +65,9 @@ type Config struct {
 	Keys    Keys
 	KeyIDs  []string // of the keys of the file, told to peers
 	Machine Machine
-	// BeginTerm encodes the entry with which a new leader opens its term.
-	BeginTerm func(term uint64, leader string) []byte
+	// BeginTerm encodes the entry with which a new leader opens its term. now is its clock, or that of the fastest other
+	// server if that is ahead (see ClockAhead): what the leader before it stamped is not later.
+	BeginTerm func(term uint64, leader string, now time.Time) []byte
 	Level     func() int           // the level that the applied state holds; nil: 0
 	Removed   func(id string) bool // whether the applied state has the tombstone of this server; nil: none
 	// PrimaryKey is the id of the key that seals by the applied state; who joins must hold it. nil: "", none yet

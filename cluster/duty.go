@@ -131,7 +131,9 @@ func (n *Node) begin(ctx context.Context, term uint64, duties []Duty, running *s
 }
 
 func (n *Node) submitBegin(ctx context.Context, term uint64) error {
-	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(n.cfg.BeginTerm(term, n.id), time.Second) }, nil)
+	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture {
+		return r.Apply(n.cfg.BeginTerm(term, n.id, n.cfg.Now().Add(n.ClockAhead())), time.Second)
+	}, nil)
 	if err != nil {
 		return err
 	}

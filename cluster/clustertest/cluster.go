@@ -17,15 +17,15 @@ import (
 
 // Options changes what New builds. The zero value is a cluster of Registers.
 type Options struct {
-	TCP       bool                                    // real TCP on loopback, without faults, instead of the in-memory network
-	Machine   func(i int) cluster.Machine             // nil: a Register
-	BeginTerm func(term uint64, leader string) []byte // for Machine
-	Handler   func(i int) http.Handler                // of requests by peers
-	Duties    func(i int) []cluster.Duty              // of the leader
-	Configure func(i int, c *cluster.Config)          // the last word on the configuration
-	Logger    *slog.Logger                            // nil: discard
-	NoWait    bool                                    // return before there is a leader
-	Later     int                                     // so many more members, not started; see Start
+	TCP       bool                                                   // real TCP on loopback, without faults, instead of the in-memory network
+	Machine   func(i int) cluster.Machine                            // nil: a Register
+	BeginTerm func(term uint64, leader string, now time.Time) []byte // for Machine
+	Handler   func(i int) http.Handler                               // of requests by peers
+	Duties    func(i int) []cluster.Duty                             // of the leader
+	Configure func(i int, c *cluster.Config)                         // the last word on the configuration
+	Logger    *slog.Logger                                           // nil: discard
+	NoWait    bool                                                   // return before there is a leader
+	Later     int                                                    // so many more members, not started; see Start
 }
 
 // Cluster is a set of masters under test.

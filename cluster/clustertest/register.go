@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -39,7 +40,7 @@ func NewRegister() *Register {
 }
 
 // BeginTerm encodes the entry that opens a term.
-func BeginTerm(term uint64, _ string) []byte { return encode(entry{Begin: term}) }
+func BeginTerm(term uint64, _ string, _ time.Time) []byte { return encode(entry{Begin: term}) }
 
 // Set encodes an entry that sets a register.
 func Set(key, value string) []byte { return encode(entry{Key: key, Value: value}) }

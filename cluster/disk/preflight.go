@@ -20,14 +20,14 @@ type preflight struct {
 	server string
 
 	mark     mark
-	spans    []span            // of the log, as its keys say
-	stable   map[string][]byte // nil: never written
-	snapshot raft.SnapshotMeta // the newest; without an id if there is none
-	stale    []snapshotName    // snapshots to remove
+	spans    []span                  // of the log, as its keys say
+	stable   map[string][]byte       // nil: never written
+	snapshot raft.SnapshotMeta       // the newest; without an id if there is none
+	stale    []snapshotName          // snapshots to remove
 	inner    *raft.FileSnapshotStore // nil: nothing may be written, see Inspect
-	name     link      // of the newest entry
-	terms    [2]uint64 // of the oldest and newest entry
-	appended uint64    // sealed bytes above the snapshot
+	name     link                    // of the newest entry
+	terms    [2]uint64               // of the oldest and newest entry
+	appended uint64                  // sealed bytes above the snapshot
 }
 
 // span is an unbroken run of indexes.

@@ -168,15 +168,14 @@ func (m *master) collectors() []prometheus.Collector {
 	return all
 }
 
-// beginTerm encodes the entry with which this master opens a term when it leads. Its time takes the state's clock past
-// that of every other master: cut-offs, which follow the state's clock, then lie after whatever the leader before this
-// one stamped, although that one's clock may have been ahead.
-func (m *master) beginTerm(term uint64, leader string) []byte {
-	begun := time.Now().UTC().Add(m.node.ClockAhead())
-	if now := m.now(); now.After(begun) {
-		begun = now
+// beginTerm encodes the entry with which this master opens a term when it leads. It takes the state's clock past those of
+// all masters: cut-offs follow the state's clock, and so lie after whatever the leader before this one stamped, although
+// that one's clock may have been ahead.
+func (m *master) beginTerm(term uint64, leader string, now time.Time) []byte {
+	if clock := m.machine.State().Meta().Clock; clock.After(now) {
+		now = clock
 	}
-	entry, err := command.Encode(command.Header{Term: term, Time: begun}, command.BeginTerm{LeaderID: leader})
+	entry, err := command.Encode(command.Header{Term: term, Time: now.UTC()}, command.BeginTerm{LeaderID: leader})
 	if err != nil {
 		panic("encode begin-term: " + err.Error()) // a number, a time and an id always encode
 	}

@@ -37,6 +37,58 @@ func TestRevokedTokensAreRefusedByEveryMaster(t *testing.T) {
 	}
 }
 
+// elect makes the second master the leader. As in a cluster, its term begins no earlier than the clock of any master.
+func (h *house) elect(ahead time.Duration) {
+	h.masters[0], h.masters[1] = h.masters[1], h.masters[0]
+	h.term++
+	if err := h.leader().WaitIndex(h.t.Context(), uint64(len(h.log))); err != nil {
+		h.t.Fatal(err)
+	}
+	h.submit(command.Header{Term: h.term, Time: h.clock.Now().Add(ahead)}, command.BeginTerm{LeaderID: h.leader().id})
+}
+
+// A token that a leader stamped whose clock was ahead lies in the future of the next leader; a revocation there must
+// reach it nevertheless.
+func TestRevocationReachesTheTokensOfALeaderWhoseClockWasAhead(t *testing.T) {
+	const ahead = 3 * time.Second
+	for name, revoke := range map[string]func(m *master, token string) answer{
+		"of the user": func(m *master, token string) answer { return m.post(token, "users/alice/revoke-tokens", "") },
+		"of all":      func(m *master, token string) answer { return m.post(token, "revoke-tokens", "") },
+		"by deletion": func(m *master, token string) answer {
+			a := m.do(call{method: http.MethodDelete, path: usersPath + "/alice", token: token})
+			m.house.put(people()[0])
+			a.status = min(a.status, http.StatusOK)
+			return a
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, 2)
+			h.put(people()...)
+			h.clock.advance(ahead)
+			alice := h.masters[0].tokenOf("alice", "wonderland")
+			h.clock.advance(-ahead)
+			h.elect(ahead)
+			token := h.leader().rootToken()
+			for _, m := range h.masters {
+				m.get(alice, "alice").ok(t, http.StatusOK)
+			}
+			revoke(h.leader(), token).ok(t, http.StatusOK)
+			fresh := h.masters[1].tokenOf("alice", "wonderland")
+			for _, m := range h.masters {
+				m.get(alice, "alice").ok(t, http.StatusUnauthorized)
+				m.get(fresh, "alice").ok(t, http.StatusOK)
+			}
+			var waited time.Duration
+			for _, d := range h.clock.slept {
+				waited += d
+			}
+			if waited < ahead || waited > ahead+time.Second {
+				t.Errorf("the login after it waited %v, want %v and the rest of a second", waited, ahead)
+			}
+		})
+	}
+}
+
 func TestRevokingAllIncludesTheCaller(t *testing.T) {
 	h := newHouse(t, 2)
 	h.put(people()...)
