@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -14,10 +15,13 @@ import (
 	"gatehouse/cmd/gatehouse/e2e/rig"
 )
 
-// steady keeps changing and reading one user, and repeats once what failed, as a careful client does: writes under an
+// steady keeps changing and reading one user, and repeats what failed, as a careful client does: writes under an
 // Idempotency-Key.
 type steady struct {
+	name       string // of its own, so that no two send a request under one Idempotency-Key
 	url, token string
+	repeats    int  // how often what failed is sent again
+	waits      bool // before that, as long as Retry-After says
 	client     *rig.Client
 	stop       context.CancelFunc
 	working    sync.WaitGroup
@@ -31,12 +35,18 @@ const steadyClients = 4
 
 func repeatOnce(t *testing.T, c *rig.Cluster, front, uid string) *steady {
 	t.Helper()
+	s := &steady{url: front + usersPath + "/" + uid, token: superuser(t, c), repeats: 1, client: rig.NewClient(15 * time.Second)}
+	s.start(t)
+	return s
+}
+
+func (s *steady) start(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	s := &steady{url: front + usersPath + "/" + uid, token: superuser(t, c), client: rig.NewClient(15 * time.Second), stop: stop}
+	s.name, s.stop = rand.Text(), stop
 	for worker := range steadyClients {
 		s.working.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				id := strconv.Itoa(worker) + "-" + strconv.Itoa(i)
+				id := s.name + "-" + strconv.Itoa(worker) + "-" + strconv.Itoa(i)
 				s.do(rig.Request{Method: http.MethodPatch, URL: s.url, Token: s.token, Body: map[string]string{"description": id},
 					Header: map[string]string{"Idempotency-Key": id}}, http.StatusNoContent)
 				s.do(rig.Request{Method: http.MethodGet, URL: s.url, Token: s.token}, http.StatusOK)
@@ -44,28 +54,31 @@ func repeatOnce(t *testing.T, c *rig.Cluster, front, uid string) *steady {
 		})
 	}
 	t.Cleanup(func() { s.end() })
-	return s
 }
 
-// do sends the request, and again if it does not get the status.
+// do sends the request, and again while it does not get the status.
 func (s *steady) do(r rig.Request, status int) {
 	var failures []string
-	for range 2 {
+	for range 1 + s.repeats {
 		answer, err := s.client.Do(context.Background(), r)
 		if err == nil && answer.Status == status {
 			break
 		}
 		failures = append(failures, fmt.Sprintf("%s: %d %s %v", r.Method, answer.Status, answer.Body, err))
+		if s.waits {
+			after, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
+			_ = rig.Pause(context.Background(), time.Duration(min(max(after, 1), 5))*time.Second)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent++
-	if len(failures) == 2 {
+	if len(failures) > s.repeats {
 		s.failed = append(s.failed, fmt.Sprint(failures))
 	}
 }
 
-// end stops the clients and answers how many requests were sent and which failed twice.
+// end stops the clients and answers how many requests were sent and which failed every time.
 func (s *steady) end() (int, []string) {
 	s.stop()
 	s.working.Wait()

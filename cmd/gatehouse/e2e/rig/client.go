@@ -32,6 +32,9 @@ func NewClient(timeout time.Duration) *Client {
 	}}
 }
 
+// NewClientOf makes a client that sends its requests in a way of its own.
+func NewClientOf(h *http.Client) *Client { return &Client{http: h} }
+
 // Close drops the idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
