@@ -124,9 +124,8 @@ func judgeFailure(err error) verdict {
 // certificate, or the address does not speak TLS.
 func hopeless(err error) bool {
 	var certificate *tls.CertificateVerificationError
-	var noTLS tls.RecordHeaderError
 	var alert *net.OpError
-	return errors.As(err, &certificate) || errors.As(err, &noTLS) || errors.As(err, &alert) && alert.Op == "remote error"
+	return errors.As(err, &certificate) || errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // run repeats the request until it is settled or patience ends.
