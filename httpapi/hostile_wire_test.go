@@ -28,6 +28,15 @@ func hostileLargeBodies(t *testing.T, b *bed) {
 		}
 	}()
 	expect(t, "chunked", w.receive("PUT"), 413)
+	// Who sends all of a body before looking for the answer gets one, not a reset.
+	for name, header := range map[string]string{"too large": authorized(), "without token": "X: y"} {
+		w := m.dial().send("PUT "+target+" HTTP/1.1", "Host: x", header, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", maxLinger), "", "")
+		w.send(strings.Repeat(" ", maxLinger))
+		got := w.receive("PUT")
+		if want := map[string]int{"too large": 413, "without token": 401}[name]; got.status != want || !got.close || !w.closed() {
+			t.Errorf("%s: %+v, want %d and the end of the connection", name, got, want)
+		}
+	}
 	unchanged(t, b)
 	if n := m.calls.Load() - before; n != 0 {
 		t.Errorf("%d requests were forwarded", n)

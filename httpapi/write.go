@@ -47,8 +47,14 @@ func (x *exchange) send(resp *Response, body []byte) int {
 	for _, c := range resp.Cookies {
 		h.Add("Set-Cookie", c.String())
 	}
-	x.describe(h, resp)
 	status := resp.status()
+	if x.lingers(status) {
+		x.close = true
+		rc := http.NewResponseController(x.w)
+		_ = rc.EnableFullDuplex()
+		defer x.linger(rc)
+	}
+	x.describe(h, resp)
 	if len(body) > 0 {
 		contentType(h, resp)
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
