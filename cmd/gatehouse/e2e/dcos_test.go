@@ -38,9 +38,9 @@ const (
 )
 
 // inEdition forms a cluster of an edition.
-func inEdition(t *testing.T, name string, flags ...string) *rig.Cluster {
+func inEdition(t *testing.T, name string) *rig.Cluster {
 	t.Helper()
-	return start(t, rig.Options{Flags: append(shownFlags(t, name), flags...)})
+	return start(t, rig.Options{Flags: shownFlags(t, name)})
 }
 
 func shownFlags(t *testing.T, edition string) []string {
