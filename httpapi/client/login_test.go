@@ -226,7 +226,7 @@ func TestAFailedRenewalLeavesTheTokenInUse(t *testing.T) {
 func TestTokensOfTwoSecondsSuffice(t *testing.T) {
 	cluster := startCluster(t, 2*time.Second)
 	c := cluster.client(t, client.Options{})
-	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err := read(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
