@@ -49,6 +49,7 @@ type ProbeResult struct {
 	Term, Applied       uint64
 	Servers, Voters     []string          // ids in its configuration
 	Peers               map[string]string // peer addresses that it knows, by server id
+	Names               map[string]string // names of the servers in its configuration, as far as it met them
 	Unhealthy           []string          // why it does not serve clients; empty when it does
 	DiskLow             bool
 	Clock               time.Time
@@ -177,15 +178,16 @@ func (r *ProbeResult) take(h probeAnswer) {
 	r.Name, r.API, r.Peer, r.Gossip, r.Version = h.Name, h.API, h.Peer, h.Gossip, h.Version
 	r.Level, r.MaxLevel, r.KeyIDs, r.PrimaryKey = h.Level, h.MaxLevel, h.Keys, h.Primary
 	r.State, r.Leader, r.Term, r.Applied = h.State, h.Leader, h.Term, h.Applied
-	r.Servers, r.Voters, r.Peers = h.Servers, h.Voters, h.Peers
+	r.Servers, r.Voters, r.Peers, r.Names = h.Servers, h.Voters, h.Peers, h.Names
 	r.Unhealthy, r.DiskLow = slices.Clone(h.Unhealthy), h.DiskLow
 }
 
 // probeAnswer is what a probe is told: a hello, and what concerns the operator alone.
 type probeAnswer struct {
 	hello
-	Primary string `json:"primary_key,omitempty"`
-	Gossip  string `json:"gossip,omitempty"` // host:port
+	Primary string            `json:"primary_key,omitempty"`
+	Gossip  string            `json:"gossip,omitempty"` // host:port
+	Names   map[string]string `json:"names,omitempty"`
 }
 
 // handleProbe answers a probe. It takes in nothing of who asks: a probe is no server and must not be met.
@@ -194,7 +196,12 @@ func (n *Node) handleProbe(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "POST only", http.StatusMethodNotAllowed)
 		return
 	}
-	a := probeAnswer{hello: n.introduce(""), Primary: n.cfg.PrimaryKey()}
+	a := probeAnswer{hello: n.introduce(""), Primary: n.cfg.PrimaryKey(), Names: map[string]string{}}
+	for _, s := range n.configuration() {
+		if h, _ := n.recall(string(s.ID)); h.Name != "" {
+			a.Names[string(s.ID)] = h.Name
+		}
+	}
 	if g := n.gossip.Load(); g != nil {
 		a.Gossip = g.Addr()
 	}

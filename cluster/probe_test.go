@@ -43,7 +43,7 @@ func testProbe(t *testing.T) {
 	if !slices.Equal(got.KeyIDs, []string{"k1", "k2"}) || got.PrimaryKey != "k1" || !slices.Equal(got.Unhealthy, []string{"draining"}) {
 		t.Errorf("got keys %v, primary %q, unhealthy %v", got.KeyIDs, got.PrimaryKey, got.Unhealthy)
 	}
-	if len(got.Servers) != 3 || len(got.Voters) != 3 || len(got.Peers) < 2 || got.Leader != c.Leader().Node.ID() || got.Applied == 0 {
+	if len(got.Servers) != 3 || len(got.Voters) != 3 || len(got.Peers) < 2 || len(got.Names) != 3 || got.Leader != c.Leader().Node.ID() || got.Applied == 0 {
 		t.Errorf("got %+v, want its view of the cluster", got)
 	}
 	if off := got.ClockAhead - fast; off.Abs() > got.RoundTrip/2+time.Millisecond {

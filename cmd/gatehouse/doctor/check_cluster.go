@@ -76,10 +76,13 @@ func (f *facts) notFormed() []Finding {
 	return []Finding{warning(fmt.Sprintf("%d masters answer, and there is no cluster yet; %d are expected here", n, f.in.Expect), "start the others with the same --expect and --join; gatehouse health says what is missing")}
 }
 
-// nameOf is the name of a server, as far as it answered.
+// nameOf is the name of a server, as far as it or another knows it.
 func (f *facts) nameOf(id string) string {
 	if r, answers := f.answered(id); answers {
 		return label(r)
+	}
+	if name := f.view().Names[id]; name != "" {
+		return name + ", server " + id + ","
 	}
 	return id
 }
@@ -137,7 +140,7 @@ func (f *facts) member(address string) bool {
 func (f *facts) masterAt(address string) string {
 	for id, at := range f.view().Peers {
 		if at == address && slices.Contains(f.view().Servers, id) {
-			return "master " + id
+			return "master " + f.nameOf(id)
 		}
 	}
 	return "a master"

@@ -171,7 +171,7 @@ func checkDiskSpeed(f *facts) []Finding {
 		return notChecked("there is no data directory")
 	case isTimeout(d.syncErr):
 		return []Finding{problem("forcing 4 KiB to the disk takes longer than 3 s", "look at the disk and its controller (dmesg); a master whose disk hangs ends itself after 10 s")}
-	case d.syncErr != nil:
+	case len(d.syncs) == 0:
 		return notChecked(fmt.Sprintf("no file can be written in %s to measure (%v); run this as root or as the master's user", f.in.DataDir, d.syncErr))
 	}
 	middle := d.syncs[len(d.syncs)/2]
