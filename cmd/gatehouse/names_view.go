@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -51,6 +53,7 @@ func (v *namesView) next(ctx context.Context, masters []cluster.Master, status c
 		out = append(out, h)
 	}
 	v.healthy = seen
+	v.hosts.keep(masters)
 	return out
 }
 
@@ -109,6 +112,13 @@ func (b *hostBook) host(ctx context.Context, m cluster.Master) (nameserver.Host,
 	return h, nil
 }
 
+// keep forgets the names that no master advertises.
+func (b *hostBook) keep(masters []cluster.Master) {
+	maps.DeleteFunc(b.known, func(name string, _ *hostEntry) bool {
+		return !slices.ContainsFunc(masters, func(m cluster.Master) bool { return strings.Contains(m.API, "//"+name) })
+	})
+}
+
 // addresses are those that a name had when it was last looked up.
 func (b *hostBook) addresses(ctx context.Context, name string) []netip.Addr {
 	e := b.known[name]
@@ -122,9 +132,14 @@ func (b *hostBook) addresses(ctx context.Context, name string) []netip.Addr {
 			defer e.busy.Store(false)
 			ctx, cancel := context.WithTimeout(ctx, hostBookAge)
 			defer cancel()
-			if found, err := b.lookup(ctx, "ip", name); err == nil {
-				e.addrs.Store(&found)
+			found, err := b.lookup(ctx, "ip", name)
+			if err != nil {
+				return
 			}
+			for i := range found {
+				found[i] = found[i].Unmap().WithZone("")
+			}
+			e.addrs.Store(&found)
 		}()
 	}
 	if found := e.addrs.Load(); found != nil {
