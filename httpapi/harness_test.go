@@ -29,6 +29,7 @@ type bed struct {
 	log     *fakeLog
 	members []*testMaster
 	silent  bool // no listeners
+	over    protocol
 }
 
 // fakeLog is the replicated log: whoever leads may change the state in its term.
@@ -89,6 +90,8 @@ type testMaster struct {
 	logs   *lockedBuffer
 	audits *lockedBuffer
 	client http.Client // to the peer ports of others
+
+	transport *http.Transport // to api
 
 	frozen  atomic.Pointer[state.State] // set: this master applies nothing any more
 	belief  atomic.Pointer[string]      // set: who this master believes to lead
@@ -242,7 +245,13 @@ func initialState() *state.State {
 // newBed starts masters m0, m1, …; m0 leads.
 func newBed(t testing.TB, masters int, adjust ...func(*Options)) *bed {
 	t.Helper()
-	b := &bed{t: t, log: &fakeLog{state: initialState()}}
+	return newBedOver(t, plainHTTP, masters, adjust...)
+}
+
+// newBedOver is newBed whose clients speak the protocol.
+func newBedOver(t testing.TB, over protocol, masters int, adjust ...func(*Options)) *bed {
+	t.Helper()
+	b := &bed{t: t, log: &fakeLog{state: initialState()}, over: over}
 	for i := range masters {
 		b.members = append(b.members, b.newMember(fmt.Sprintf("m%d", i), adjust))
 	}
@@ -275,7 +284,7 @@ func (b *bed) newMember(id string, adjust []func(*Options)) *testMaster {
 func (m *testMaster) listen() {
 	m.api = httptest.NewUnstartedServer(nil)
 	m.api.Config = NewHTTPServer(m.server.Public(KindIAM|KindSecrets), slog.New(slog.DiscardHandler))
-	m.api.Start()
+	m.transport = m.bed.over.start(m.api)
 	m.peer = httptest.NewUnstartedServer(m.server.Peer())
 	m.peer.EnableHTTP2 = true
 	m.peer.StartTLS()
@@ -283,6 +292,7 @@ func (m *testMaster) listen() {
 		m.api.Close()
 		m.peer.Close()
 		m.client.CloseIdleConnections()
+		m.transport.CloseIdleConnections()
 	})
 }
 
@@ -311,7 +321,7 @@ func (m *testMaster) call(method, target, uid, body string, header ...string) an
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := m.transport.RoundTrip(r)
 	if err != nil {
 		m.bed.t.Fatalf("%s %s: %v", method, target, err)
 	}

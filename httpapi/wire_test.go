@@ -2,13 +2,46 @@ package httpapi
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 )
+
+// protocol is what clients speak to the API of a bed.
+type protocol string
+
+const (
+	plainHTTP protocol = ""
+	overTLS   protocol = "HTTP/1.1 over TLS"
+	overHTTP2 protocol = "HTTP/2"
+)
+
+// start starts the server and returns what sends requests to it.
+func (p protocol) start(server *httptest.Server) *http.Transport {
+	if p == plainHTTP {
+		server.Start()
+		return http.DefaultTransport.(*http.Transport).Clone()
+	}
+	server.TLS, server.EnableHTTP2 = NewTLSConfig(), true
+	server.StartTLS()
+	transport := &http.Transport{TLSClientConfig: trusting(server), Protocols: new(http.Protocols)}
+	transport.Protocols.SetHTTP1(p == overTLS)
+	transport.Protocols.SetHTTP2(p == overHTTP2)
+	return transport
+}
+
+// trusting is the side of a client that knows the server's certificate.
+func trusting(server *httptest.Server) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	return &tls.Config{RootCAs: pool, ServerName: "example.com"}
+}
 
 // wire is a client that writes bytes: net/http would not send what these tests need.
 type wire struct {
@@ -19,9 +52,12 @@ type wire struct {
 
 func (m *testMaster) dial() *wire {
 	m.bed.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(m.api.URL, "http://"))
+	conn, err := net.Dial("tcp", m.api.Listener.Addr().String())
 	if err != nil {
 		m.bed.t.Fatal(err)
+	}
+	if m.bed.over != plainHTTP {
+		conn = tls.Client(conn, trusting(m.api)) // without ALPN: HTTP/1.1
 	}
 	m.bed.t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
