@@ -281,25 +281,23 @@ func TestHostileH9HTTP2HasItsLimits(t *testing.T) {
 	// A stream whose body does not come, and a connection without a stream, end by the limits of HTTP/1.1.
 	b := httptest.NewUnstartedServer(nil)
 	b.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), nil)
-	b.Config.ReadTimeout, b.Config.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
+	b.Config.ReadTimeout, b.Config.IdleTimeout = 500*time.Millisecond, 500*time.Millisecond
 	b.TLS, b.EnableHTTP2 = NewTLSConfig(), true
 	b.StartTLS()
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	for name, headers := range map[string]func(*frames) error{
-		"no stream": func(*frames) error { return nil },
-		"half a head": func(f *frames) error {
-			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block()})
+	for name, headers := range map[string]func(*frames){
+		"no stream": func(*frames) {},
+		"half a head": func(f *frames) {
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block()})
 		},
-		"half a body": func(f *frames) error {
-			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block("content-length", "100"), EndHeaders: true})
+		"half a body": func(f *frames) {
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: f.block("content-length", "100"), EndHeaders: true})
 		},
 	} {
 		f := (&busy{Server: b}).frames(t)
-		if err := headers(f); err != nil {
-			t.Fatal(err)
-		}
+		headers(f) // a busy machine may get to it when the server has hung up already
 		select {
 		case <-f.reading(nil):
 		case <-ctx.Done():
