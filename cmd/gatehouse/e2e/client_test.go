@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -222,7 +224,8 @@ func TestNoChangeOfTheClientPackageIsLostOrDoubledWhenTheLeaderDies(t *testing.T
 	apis := apisOf(c)
 	balancer := must[*rig.HAProxy](t)(rig.StartHAProxy(t.Context(), c.Dir, apis))
 	t.Cleanup(balancer.Close)
-	s := create(t, apis, rotated(apis, 1), rotated(apis, 2), []string{balancer.URL}, []string{balancer.URL})
+	s := create(t, asSuperuser(t, apis...), asSuperuser(t, rotated(apis, 1)...), asSuperuser(t, rotated(apis, 2)...),
+		asSuperuser(t, balancer.URL), asSuperuser(t, balancer.URL))
 	s.more(t, further)
 	for range 2 {
 		victim := leaderOf(t, c)
@@ -241,6 +244,40 @@ func TestNoChangeOfTheClientPackageIsLostOrDoubledWhenTheLeaderDies(t *testing.T
 	s.audit(t, asSuperuser(t, apis...))
 }
 
+// Over https, where requests share a connection of HTTP/2 that breaks under all of them, the same holds.
+func TestTheClientPackageSpeaksTLSWithEveryMaster(t *testing.T) {
+	var secure []string
+	c := start(t, rig.Options{Flags: []string{"--tls-auto"}, Wrap: func(m *rig.Master) {
+		plain, port := m.Argument("--listen"), must[int](t)(rig.FreePorts(1))
+		m.Replace("--listen", "http://"+plain)
+		secure = append(secure, fmt.Sprintf("https://127.0.0.1:%d", port))
+		m.Argv = append(m.Argv, "--listen", secure[len(secure)-1])
+	}})
+	authority := ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: c.Masters[0].API + "/ca/dcos-ca.crt"})
+	trust := &tls.Config{RootCAs: x509.NewCertPool()}
+	if !trust.RootCAs.AppendCertsFromPEM(authority.Body) {
+		t.Fatalf("no certificate: %s", authority.Body)
+	}
+	trusting := func(addresses ...string) *client.Client {
+		return newClient(t, client.Options{Addresses: addresses, TLS: trust, Credentials: client.Password(rig.Superuser, rig.SuperuserPassword)})
+	}
+	for _, address := range secure {
+		must[[]client.User](t)(trusting(address).Users(t.Context()))
+		strange := newClient(t, client.Options{Addresses: []string{address}, Token: "a-token"})
+		if _, err := strange.Users(t.Context()); !client.Unavailable(err) || !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("without the authority: got %v", err)
+		}
+	}
+	cl := trusting(secure...)
+	s := create(t, cl, cl, cl, trusting(rotated(secure, 1)...))
+	s.more(t, 40)
+	if err := leaderOf(t, c).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s.more(t, 40)
+	s.audit(t, cl)
+}
+
 // stream is a number of clients that create service accounts without pause.
 type stream struct {
 	prefix, publicPEM string
@@ -250,8 +287,8 @@ type stream struct {
 	acknowledged      map[string]bool
 }
 
-// create starts a client for each list of addresses. Service accounts have no password to hash: there can be many.
-func create(t *testing.T, addresses ...[]string) *stream {
+// create sets the clients to work. Service accounts have no password to hash: there can be many.
+func create(t *testing.T, clients ...*client.Client) *stream {
 	t.Helper()
 	_, publicPEM, err := client.NewServiceKey()
 	if err != nil {
@@ -259,8 +296,7 @@ func create(t *testing.T, addresses ...[]string) *stream {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	s := &stream{prefix: named(t, "u"), publicPEM: publicPEM, stop: stop, created: make(chan string, 1<<16), acknowledged: map[string]bool{}}
-	for i, list := range addresses {
-		cl := asSuperuser(t, list...)
+	for i, cl := range clients {
 		s.working.Go(func() { s.run(ctx, t, cl, fmt.Sprintf("%s-%d", s.prefix, i)) })
 	}
 	t.Cleanup(func() { stop(); s.working.Wait() })
