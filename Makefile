@@ -25,7 +25,7 @@ build: ## build bin/gatehouse
 run: build ## three masters on loopback, until Ctrl-C
 	bin/gatehouse dev
 
-deps: ## install what the tests need beside Go (haproxy)
+deps: ## install what the tests need beside Go (haproxy, nginx, dig, dnsmasq)
 	scripts/test-deps
 
 unit: ## unit tests only
@@ -50,7 +50,7 @@ bench: ## benchmarks, each of which guards a promise
 load: build ## measure three masters beside etcd and bare crypto (LOAD_ARGS="-help")
 	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) run ./scripts/load $(LOAD_ARGS)
 
-e2e: deps build ## black-box tests against real processes and a real HAProxy
+e2e: deps build ## black-box tests against real processes, HAProxy and nginx
 	GATEHOUSE_BIN=$(CURDIR)/bin/gatehouse $(GO) test -tags e2e -count=1 -timeout 15m -p 1 ./cmd/gatehouse/e2e/...
 
 chaos: build ## torment three processes for CHAOS_TIME and check what clients saw

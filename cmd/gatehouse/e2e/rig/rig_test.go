@@ -152,6 +152,21 @@ func TestAwaitGivesUpWhenWaitingWillNotHelp(t *testing.T) {
 	}
 }
 
+func TestTheShippedNginxConfigurationsGetTheTestsAddresses(t *testing.T) {
+	for name, options := range map[string]string{"nginx.conf": " max_fails=1 fail_timeout=2s", "adminrouter.conf": ""} {
+		config, err := Nginx{Name: name, APIs: []string{"http://127.0.0.1:2", "http://127.0.0.1:3"}}.config(t.Context(), "127.0.0.1:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, n := range map[string]int{"listen 127.0.0.1:1;\n": 1, "server 127.0.0.1:2" + options + ";\n": 1, "server 127.0.0.1:3" + options + ";\n": 1,
+			"\n    server 127": 2} {
+			if got := strings.Count(config, want); got != n {
+				t.Errorf("%s: %q: got %d times, want %d in\n%s", name, want, got, n, config)
+			}
+		}
+	}
+}
+
 func TestTheShippedBalancerConfigurationGetsTheTestsAddresses(t *testing.T) {
 	config, err := haproxyConfig(t.Context(), "127.0.0.1:1", []string{"http://127.0.0.1:2", "http://127.0.0.1:3"})
 	if err != nil {
