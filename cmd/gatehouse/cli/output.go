@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // formats are the values of --output.
@@ -93,6 +91,11 @@ func write(w io.Writer, text []byte) error {
 
 // asJSON indents by two, as the API does.
 func asJSON(data any) ([]byte, error) {
+	text, err := plainJSON(data)
+	return safeJSON(text), err
+}
+
+func plainJSON(data any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -100,43 +103,5 @@ func asJSON(data any) ([]byte, error) {
 	if err := encoder.Encode(data); err != nil {
 		return nil, fmt.Errorf("encode the output: %w", err)
 	}
-	return safeJSON(b.Bytes()), nil
+	return b.Bytes(), nil
 }
-
-// asYAML shows the same names in the same order as JSON, which is YAML already.
-func asYAML(data any) ([]byte, error) {
-	text, err := asJSON(data)
-	if err != nil {
-		return nil, err
-	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("encode the output: %w", err)
-	}
-	block(&document)
-	var b bytes.Buffer
-	encoder := yaml.NewEncoder(&b)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(&document); err != nil {
-		return nil, fmt.Errorf("encode the output: %w", err)
-	}
-	return safeJSON(b.Bytes()), nil
-}
-
-// block turns the flow style of JSON into that of YAML. Text in which something is hostile stays quoted, so that it can
-// be escaped as in JSON.
-func block(n *yaml.Node) {
-	switch {
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.ContainsFunc(n.Value, hostileButLines):
-		n.Style = yaml.DoubleQuotedStyle
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.Contains(n.Value, "\n"):
-		n.Style = yaml.LiteralStyle
-	case n.Kind != yaml.SequenceNode && n.Kind != yaml.MappingNode || len(n.Content) > 0:
-		n.Style = 0
-	}
-	for _, child := range n.Content {
-		block(child)
-	}
-}
-
-func hostileButLines(r rune) bool { return r != '\n' && hostile(r) }

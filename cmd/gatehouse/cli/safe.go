@@ -81,3 +81,19 @@ func safeJSON(text []byte) []byte {
 	}
 	return b
 }
+
+// safeYAML does the same in a YAML text, which knows other escapes for what is beyond 16 bits.
+func safeYAML(text []byte) []byte {
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case !hostile(r) || r == '\n':
+			b = utf8.AppendRune(b, r)
+		case r < 0x10000:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = fmt.Appendf(b, `\U%08x`, r)
+		}
+	}
+	return b
+}

@@ -1,0 +1,341 @@
+package cli
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"gatehouse/httpapi/client"
+)
+
+const pubPEM = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf\n9Cnzj4p4WGeKLs1Pt8QuKUpRKfFLfRYC9AIKjbJTWit+CqvjWYzvQwECAwEAAQ==\n-----END PUBLIC KEY-----\n"
+
+// full is a master with something of everything.
+func full(t *testing.T) *master {
+	day := 24 * time.Hour
+	alice := client.User{UID: "alice", Description: "Alice \x1b[31min 東京", URL: "/acs/api/v1/users/alice", ProviderType: "internal"}
+	carol := client.User{UID: "carol@example.com", URL: "/acs/api/v1/users/carol@example.com", IsRemote: true, ProviderType: "oidc", ProviderID: "example-idp"}
+	svc := client.User{UID: "deployer", Description: "Deploys", URL: "/acs/api/v1/users/deployer", IsService: true, ProviderType: "internal", PublicKey: pubPEM}
+	return newMaster(t, map[string]any{
+		"GET /acs/api/v1/users":              list(carol, alice),
+		"GET /acs/api/v1/users?type=service": list(svc),
+		"GET /acs/api/v1/users/alice":        alice,
+		"GET /acs/api/v1/users/deployer":     svc,
+		"GET /acs/api/v1/users/nobody":       no{400, `{"title":"400 Bad Request","description":"User with uid ` + "`nobody`" + ` not known.","code":"ERR_UNKNOWN_USER_ID"}`},
+		"PUT /acs/api/v1/users/bob":          nil, "PATCH /acs/api/v1/users/alice": nil, "DELETE /acs/api/v1/users/alice": nil,
+		"POST /gatehouse/v1/users/alice/revoke-tokens": client.Revocation{UID: "alice", NotBefore: noon},
+		"POST /gatehouse/v1/revoke-tokens":             client.Revocation{NotBefore: noon},
+		"GET /gatehouse/v1/masters": list(
+			client.Master{ID: "026d3dbe15a1e269", Name: "m1", API: "https://m1.example", Peer: "10.0.0.1:8102", State: "leader", Leader: true, Version: "0.2.0", Level: 1, AppliedIndex: 1234},
+			client.Master{ID: "3b8ca8187639ba1d", Name: "m2", API: "https://m2.example", Peer: "10.0.0.2:8102", State: "unreachable"}),
+		"DELETE /gatehouse/v1/masters/3b8ca8187639ba1d": nil,
+		"GET /gatehouse/v1/health":                      client.HealthReport{Healthy: true, Reasons: []string{}, ID: "026d3dbe15a1e269", State: "leader", Leader: "026d3dbe15a1e269", Term: 3},
+		"GET /gatehouse/v1/health/leader":               no{503, `{"healthy":false,"reasons":["starting","not the leader"],"id":"026d3dbe15a1e269","state":"follower","leader":"","term":3}`},
+		"GET /gatehouse/v1/keys": list(
+			client.SigningKey{KID: strings.Repeat("3f0a", 16), Status: "active", CreatedAt: noon.Add(-3 * day), ActivatedAt: noon.Add(-2 * day)},
+			client.SigningKey{KID: strings.Repeat("9bd4", 16), Status: "retiring", CreatedAt: noon.Add(-90 * day), ActivatedAt: noon.Add(-90 * day), RetiringAt: noon.Add(-2 * day), TokensExpireAt: noon.Add(3 * day)}),
+		"POST /gatehouse/v1/keys": client.SigningKey{KID: strings.Repeat("77aa", 16), Status: "prepared", CreatedAt: noon},
+		"POST /gatehouse/v1/keys/" + strings.Repeat("3f0a", 16) + "/activate": map[string]string{"kid": "3f0a", "description": "Restart it."},
+		"POST /gatehouse/v1/keys/" + strings.Repeat("9bd4", 16) + "/retire":   nil,
+		"GET /gatehouse/v1/cluster-keys":                                      list(client.ClusterKey{ID: "3f0a5c71d2e94b68", Primary: true, Masters: []string{"026d3dbe15a1e269"}, Unconfirmed: []string{"3b8ca8187639ba1d"}, SigningKeys: 2}),
+		"POST /gatehouse/v1/cluster-keys/3f0a5c71d2e94b68/activate":           map[string]string{"id": "3f0a5c71d2e94b68", "description": "Keep the old key."},
+	})
+}
+
+func list[T any](items ...T) map[string]any { return map[string]any{"array": items} }
+
+// What people see, in all three forms. "-" asks for a terminal of 80 cells.
+func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	var all strings.Builder
+	for _, verb := range []string{
+		"user list", "user show alice", "service-account list", "service-account show deployer",
+		"user create bob --password-file " + p.file("pw", "bobs-password"), "user update alice --description x",
+		"user delete --yes alice", "user revoke-tokens alice", "revoke-tokens --all --yes",
+		"masters", "masters list", "masters remove --yes 3b8c", "health", "keys list", "keys prepare", "keys activate 3f0a", "keys retire --force --yes 9bd4…",
+		"cluster-keys list", "cluster-keys activate 3f0a5c71d2e94b68", "cluster list", "cluster use prod", "token show",
+	} {
+		for _, form := range []string{"", "-", "--output json", "--output yaml"} {
+			args := strings.Fields(strings.TrimPrefix(verb+" "+form, "-"))
+			if p.terminal = form == "-"; p.terminal {
+				args = args[:len(args)-1]
+			}
+			got := p.good(args...)
+			checkForm(t, verb, form, got.stdout)
+			if form == "-" && strings.Contains(got.stdout, "\x1b") {
+				t.Errorf("%s: an escape reaches the terminal: %q", verb, got.stdout)
+			}
+			all.WriteString("$ gatehouse " + strings.ReplaceAll(verb, p.env["HOME"], "HOME") + " " + form + "\n" + got.stdout + "\n")
+		}
+	}
+	golden(t, "verbs.txt", strings.NewReplacer(m.URL, "http://master.example:8101").Replace(all.String()))
+}
+
+func checkForm(t *testing.T, verb, form, text string) {
+	t.Helper()
+	var v any
+	var err error
+	switch form {
+	case "--output json":
+		err = json.Unmarshal([]byte(text), &v)
+	case "--output yaml":
+		err = yaml.Unmarshal([]byte(text), &v)
+	default:
+		return
+	}
+	if _, isMap := v.(map[string]any); err != nil || !isMap {
+		t.Errorf("%s %s: got %v, %v; want one object:\n%s", verb, form, v, err, text)
+	}
+}
+
+// The flags, prompts and bodies of what changes users.
+func TestUsersAreChangedAsTheFlagsSay(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	for _, tt := range []struct {
+		args      string
+		stdin     string
+		passwords []string // at a terminal
+		want      asked
+	}{
+		{"user create bob --password-stdin", "from-stdin\nrest", nil, asked{"PUT", "/acs/api/v1/users/bob", "", `{"password":"from-stdin"}`}},
+		{"user create bob --description x --insecure-password forced", "", nil, asked{"PUT", "/acs/api/v1/users/bob", "", `{"description":"x","password":"forced"}`}},
+		{"user create bob", "", []string{"typed", "typed"}, asked{"PUT", "/acs/api/v1/users/bob", "", `{"password":"typed"}`}},
+		{"user create bob --provider-type ldap", "", nil, asked{"PUT", "/acs/api/v1/users/bob", "", `{"provider_type":"ldap"}`}},
+		{"user update alice --description=", "", nil, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"description":""}`}},
+		{"user update alice --ask-password", "", []string{"typed", "typed"}, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"password":"typed"}`}},
+		{"user update alice --password-stdin --insecure-current-password old", "new\n", nil, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"password":"new","current_password":"old"}`}},
+		{"service-account delete --yes alice", "", nil, asked{"DELETE", "/acs/api/v1/users/alice", "", ""}},
+	} {
+		p.stdin, p.passwords, p.terminal = tt.stdin, tt.passwords, tt.passwords != nil
+		got := p.good(strings.Fields(tt.args)...)
+		tt.want.token = p.stored().Clusters["prod"].Token
+		if last := m.last(); last != tt.want {
+			t.Errorf("%s: the master was asked %+v, want %+v", tt.args, last, tt.want)
+		}
+		if warned := strings.Contains(got.stderr, "Warning"); warned != strings.Contains(tt.args, "insecure") {
+			t.Errorf("%s: stderr %q", tt.args, got.stderr)
+		}
+	}
+}
+
+func TestTheCurrentPasswordIsAskedForWhenAMasterWantsIt(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	times := 0
+	m.answer("PATCH /acs/api/v1/users/alice", func(w http.ResponseWriter) {
+		if times++; times%2 == 1 {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte("{\"description\":\"`current_password` must be provided to change one's own password.\",\"code\":\"ERR_INVALID_DATA\"}"))
+		}
+	})
+	p.terminal, p.passwords = true, []string{"new", "new", "old"}
+	p.good("user", "update", "alice", "--ask-password")
+	if got, want := m.last().body, `{"password":"new","current_password":"old"}`; got != want {
+		t.Errorf("the second time %s was sent, want %s", got, want)
+	}
+	p.terminal, p.stdin = false, "new"
+	p.bad(StatusUsage, "--current-password-file", "user", "update", "alice", "--password-stdin")
+}
+
+// What can be wrong is said before anything is asked of a master, with what to do instead.
+func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	empty, private := p.file("empty", "\n"), p.file("private.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	before := len(m.asked)
+	for _, tt := range []struct{ args, want string }{
+		{"user create bob", "use --password-file FILE or --password-stdin"},
+		{"user create bob --password-stdin --password-file x", "want one of them"},
+		{"user create bob --password-file /nonexistent", "--password-file: open /nonexistent"},
+		{"user create bob --password-file " + empty, "the first line of " + empty + " is empty"},
+		{"user create bob --password-stdin", "the first line of standard input is empty"},
+		{"user create bob --insecure-password=", "must not be empty"},
+		{"user create bob --provider-type oidc --password-stdin", "has no password"},
+		{"user update alice", "--ask-password"},
+		{"user update alice --ask-password --password-stdin", "want one of them"},
+		{"user update alice --password-stdin --current-password-stdin", "want one of them"},
+		{"user delete alice", "--yes"},
+		{"service-account delete alice", "--yes"},
+		{"revoke-tokens", "gatehouse user revoke-tokens UID"},
+		{"revoke-tokens --all", "--yes"},
+		{"service-account create x --public-key " + private, "holds a private key"},
+		{"service-account create x --public-key " + empty, "no key in PEM form"},
+		{"service-account create x --public-key /nonexistent", "--public-key: open"},
+		{"service-account create x --public-key y --secret-file z", "makes no secret"},
+		{"service-account create x --secret-file " + empty, "it is not overwritten"},
+		{"service-account create x --login-endpoint nonsense", "login_endpoint"},
+		{"health --strict --leader", "want one of them"},
+		{"token verify --token-stdin --token-file x", "want one of them"},
+		{"token verify --token-file /nonexistent", "--token-file: open"},
+		{"token verify --jwks /nonexistent", "--jwks: open"},
+		{"token verify --jwks https://idp.example/keys", "curl URL >jwks.json"},
+		{"logout --all --name prod", "want one of them"},
+		{"logout --name nope", "known are: prod"},
+		{"cluster use nope", "known are: prod"},
+		{"cluster remove nope", "known are: prod"},
+		{"user list --cluster nope", "known are: prod"},
+		{"user list --url nope --url ftp://x", `"nope" is no address of a cluster`},
+		{"user list --url https://user:pass@host", "give it as https://HOST"},
+		{"user list --ca-cert /nonexistent", "--ca-cert: open"},
+		{"user list --ca-cert " + empty, "holds no certificate"},
+		{"user list --output xml", "want one of table, json, yaml"},
+		{"user lst", "did you mean: gatehouse user list?"},
+		{"usr", "did you mean: gatehouse user?"},
+		{"qwertyuiop", "see gatehouse --help"},
+		{"login --uid x --service-key y --password-stdin", "want one of them"},
+		{"login --uid x --service-key " + empty, "neither a private key (PEM) nor a login secret"},
+		{"login --uid x", "--password-file FILE, --password-stdin or --service-key FILE"},
+		{"login --url " + m.URL + "/other", "--uid UID"},
+	} {
+		got := p.run(strings.Fields(tt.args)...)
+		wantStatus := got.status == StatusUsage || strings.Contains(tt.args, "output") // main makes flag errors usage errors
+		if !wantStatus || !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%s: status %d, %s\nwant 2 and %q", tt.args, got.status, got.stderr, tt.want)
+		}
+	}
+	if len(m.asked) != before {
+		t.Errorf("the master was asked: %+v", m.asked[before:])
+	}
+}
+
+func TestWhatCannotBeUndoneIsAskedAboutOnATerminal(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	p.terminal = true
+	for args, request := range map[string]string{
+		"user delete alice":          "/acs/api/v1/users/alice",
+		"revoke-tokens --all":        "/gatehouse/v1/revoke-tokens",
+		"masters remove 3b8c":        "/gatehouse/v1/masters/3b8ca8187639ba1d",
+		"keys retire --force 9bd4":   "/gatehouse/v1/keys/" + strings.Repeat("9bd4", 16) + "/retire",
+		"service-account delete bob": "/acs/api/v1/users/bob",
+	} {
+		for _, answer := range []string{"", "n", "no", "yep"} {
+			p.lines = []string{answer}
+			p.bad(StatusFailed, "nothing was changed", strings.Fields(args)...)
+		}
+		p.lines = nil // Ctrl-D
+		p.bad(StatusUsage, "--yes", strings.Fields(args)...)
+		if last := m.last(); last.path == request {
+			t.Errorf("%s: the master was asked %+v", args, last)
+		}
+	}
+	p.lines = []string{"Y"}
+	p.good("user", "delete", "alice")
+	p.good("user", "delete", "alice", "-y")
+}
+
+// Scripts of before have no --yes; --force says enough.
+func TestScriptsRetireKeysWithForceAlone(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	p.good("keys", "retire", "--force", strings.Repeat("9bd4", 16))
+	if got := m.last(); got.body != `{"force":true}` {
+		t.Errorf("the master was asked %+v", got)
+	}
+}
+
+func TestBeginningsOfIDsAreEnoughWhenTheyAreClear(t *testing.T) {
+	ids := []string{"abc1", "abd2", "abd23"}
+	same := func(s string) string { return s }
+	for typed, want := range map[string]string{"abc": "abc1", "abc…": "abc1", "abd2": "abd2", "abd23": "abd23"} {
+		if got, err := pick(ids, typed, "key", same); got != want || err != nil {
+			t.Errorf("%q: got %q, %v; want %q", typed, got, err, want)
+		}
+	}
+	for _, typed := range []string{"", "…", "x", "abd", "abc12"} {
+		if got, err := pick(ids, typed, "key", same); err == nil {
+			t.Errorf("%q: got %q, want an error", typed, got)
+		}
+	}
+}
+
+// A login secret is written before the account is made, to a file of its owner's, and only stays if it may be of use.
+func TestServiceAccountsGetTheirSecret(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	m.answer("PUT /acs/api/v1/users/svc", nil)
+	path := filepath.Join(t.TempDir(), "svc.json")
+	p.good("service-account", "create", "svc", "--secret-file", path, "--login-endpoint", "https://master.mesos/acs/api/v1/auth/login")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Fatalf("the secret: %v, %v; want mode 0600", info, err)
+	}
+	text, _ := os.ReadFile(path)
+	secret, err := client.ParseLoginSecret(text)
+	if err != nil || secret.UID != "svc" || secret.LoginEndpoint != "https://master.mesos/acs/api/v1/auth/login" || secret.Scheme != "RS256" {
+		t.Errorf("the secret is %v, %v", secret, err)
+	}
+	var sent struct {
+		PublicKey string `json:"public_key"`
+	}
+	key, _ := secret.Key()
+	public, _ := client.PublicKeyPEM(&key.PublicKey)
+	if json.Unmarshal([]byte(m.last().body), &sent) != nil || sent.PublicKey != public {
+		t.Errorf("the master got %s, which is not the key of the secret", m.last().body)
+	}
+	got := p.good("service-account", "create", "svc")
+	if secret, err := client.ParseLoginSecret([]byte(got.stdout)); err != nil || secret.LoginEndpoint != m.URL+"/acs/api/v1/auth/login" {
+		t.Errorf("printed secret: %v, %v", secret, err)
+	}
+	var inYAML map[string]string
+	if got := p.good("service-account", "create", "svc", "-o", "yaml"); yaml.Unmarshal([]byte(got.stdout), &inYAML) != nil || inYAML["scheme"] != "RS256" {
+		t.Errorf("as YAML: %s", got.stdout)
+	}
+}
+
+func TestASecretOfNoAccountIsRemoved(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	m.answer("PUT /acs/api/v1/users/svc", no{409, `{"title":"409 Conflict","code":"ERR_USER_EXISTS"}`})
+	path := filepath.Join(t.TempDir(), "svc.json")
+	p.bad(StatusFailed, "ERR_USER_EXISTS", "service-account", "create", "svc", "--secret-file", path)
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the secret is still there: %v", err)
+	}
+	m.answer("PUT /acs/api/v1/users/svc", no{500, `{"title":"500"}`})
+	p.bad(StatusUnknown, "its login secret is in "+path, "service-account", "create", "svc", "--secret-file", path)
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the secret of an account that may exist: %v", err)
+	}
+}
+
+func TestEveryVerbHasAShortTextAndAnExample(t *testing.T) {
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Short == "" || cmd.Example == "" {
+			t.Errorf("%s: short %q, example %q", cmd.CommandPath(), cmd.Short, cmd.Example)
+		}
+		for _, below := range cmd.Commands() {
+			walk(below)
+		}
+	}
+	for _, cmd := range Commands(Env{}) {
+		walk(cmd)
+	}
+}
+
+func TestCompletionKnowsVerbsAndStoredClusters(t *testing.T) {
+	p := loggedInTo(t, full(t))
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if got := p.good("completion", shell); !strings.Contains(got.stdout, "gatehouse") {
+			t.Errorf("%s: %q", shell, got.stdout)
+		}
+	}
+	for line, want := range map[string]string{"__complete cluster use |": "prod", "__complete user |": "revoke-tokens", "__complete user list --output |": "yaml", "__complete login --name |": "prod"} {
+		args := strings.Fields(line)
+		args[len(args)-1] = ""
+		if got := p.good(args...); !strings.Contains(got.stdout, want) {
+			t.Errorf("%s: %s\nwant %q", line, got.stdout, want)
+		}
+	}
+}
