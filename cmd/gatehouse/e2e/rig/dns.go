@@ -35,6 +35,9 @@ func NewHosts() (*Hosts, error) {
 	return h, nil
 }
 
+// PlainHosts has the ports that programs try when nobody names one, in a network that nobody else is in.
+func PlainHosts() *Hosts { return &Hosts{API: 80, Peer: 8102, Gossip: 8103, DNS: 53, net: "127.0.1."} }
+
 // Move lets the next masters that are placed live in another network.
 func (h *Hosts) Move() { h.net = fmt.Sprintf("127.%d.%d.", 2+rand.IntN(250), rand.IntN(250)) }
 
@@ -63,7 +66,7 @@ func (h *Hosts) Join(n int) string {
 func (h *Hosts) Place(m *Master, n int) {
 	at := func(port int) string { return net.JoinHostPort(h.Host(n), strconv.Itoa(port)) }
 	m.API, m.Peer, m.Gossip = "http://"+at(h.API), at(h.Peer), at(h.Gossip)
-	m.Replace("--listen", at(h.API))
+	m.Replace("--listen", m.API)
 	m.Replace("--peer-listen", m.Peer)
 	m.Replace("--gossip-listen", m.Gossip)
 	m.Replace("--dns-listen", at(h.DNS))
