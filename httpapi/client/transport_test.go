@@ -13,21 +13,47 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"gatehouse/httpapi/client"
 )
 
-// dyingMaster answers one request. When the second comes on the kept connection, it closes its port and then the connection: what
+// listenByNumber listens on a port that was asked for by its number: the kernel leaves it to the socket also after deafen.
+func listenByNumber(t *testing.T) *net.TCPListener {
+	t.Helper()
+	for {
+		found, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found.Close()
+		listener, err := net.ListenTCP("tcp", found.Addr().(*net.TCPAddr))
+		if err == nil {
+			t.Cleanup(func() { listener.Close() })
+			return listener
+		}
+	}
+}
+
+// deafen ends the listening, but keeps the port, so that nobody else can listen there.
+func deafen(t *testing.T, listener *net.TCPListener) {
+	raw, err := listener.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if err := raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// dyingMaster answers one request. When the second comes on the kept connection, it stops listening and then closes the connection: what
 // net/http does about that by itself ends in "connection refused", although the request has arrived.
 func dyingMaster(t *testing.T) (address string, second <-chan string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
+	listener := listenByNumber(t)
 	arrived := make(chan string, 1)
 	go func() {
 		conn, err := listener.Accept()
@@ -45,7 +71,7 @@ func dyingMaster(t *testing.T) (address string, second <-chan string) {
 			return
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		listener.Close()
+		deafen(t, listener)
 		arrived <- r.Method + " " + r.Header.Get("Idempotency-Key")
 	}()
 	return "http://" + listener.Addr().String(), arrived
