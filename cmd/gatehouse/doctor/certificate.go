@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -22,6 +23,7 @@ type tlsFacts struct {
 	chain      []*x509.Certificate
 	roots      *x509.CertPool // of --tls-ca-file; nil without one
 	rootsErr   error
+	served     *x509.Certificate // by the running master; nil if that could not be seen
 }
 
 func lookAtTLS(in Input) tlsFacts {
@@ -52,6 +54,23 @@ func lookAtTLS(in Input) tlsFacts {
 	return f
 }
 
+// servedCertificate is what clients of this master are shown.
+func servedCertificate(ctx context.Context, in Input) *x509.Certificate {
+	for _, l := range in.API {
+		if !l.TLS || l.Proxy {
+			continue
+		}
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // it is compared with the file
+		conn, err := d.DialContext(ctx, "tcp", local(l.Address))
+		if err != nil {
+			continue
+		}
+		defer conn.Close()
+		return conn.(*tls.Conn).ConnectionState().PeerCertificates[0]
+	}
+	return nil
+}
+
 const (
 	expiresSoon = 30 * 24 * time.Hour
 	renew       = "get a new certificate and put it in place of --tls-cert and --tls-key; the running master reads it by itself"
@@ -59,13 +78,13 @@ const (
 
 func checkCertificate(f *facts) []Finding {
 	t := f.tls
-	if !t.configured {
+	if !t.configured && t.pairErr == nil {
 		return ok("no certificate files are configured")
 	}
 	if t.pairErr != nil || len(t.chain) == 0 {
 		return []Finding{problem(fmt.Sprintf("--tls-cert and --tls-key cannot be used: %v", t.pairErr), "give the certificate chain and the key that belongs to it, both PEM, readable by the master's user")}
 	}
-	found := slices.Concat(f.keyFileMode(), t.validity(f.now), t.names(f.clientNames()), t.trust(f.now))
+	found := slices.Concat(f.keyFileMode(), t.validity(f.now), t.names(f.clientNames()), t.trust(f.now), t.reloaded())
 	leaf := t.chain[0]
 	return otherwise(found, fmt.Sprintf("the certificate of %s is valid until %s", strings.Join(subjects(leaf), ", "), leaf.NotAfter.UTC().Format(time.DateOnly)))
 }
@@ -143,6 +162,15 @@ func (t tlsFacts) trust(now time.Time) []Finding {
 		return nil
 	}
 	return []Finding{problem(fmt.Sprintf("the certificate does not lead to --tls-ca-file: %v", err), "put the certificates between it and the authority into --tls-cert after it, or mend --tls-ca-file, which clients are given to trust")}
+}
+
+// reloaded compares the file with what is served. The master reads the files again a moment after they change.
+func (t tlsFacts) reloaded() []Finding {
+	if t.served == nil || t.served.Equal(t.chain[0]) {
+		return nil
+	}
+	return []Finding{warning(fmt.Sprintf("the running master serves another certificate, valid until %s, than --tls-cert holds", t.served.NotAfter.UTC().Format(time.DateOnly)),
+		"look for the reason in its log; it goes on with the old pair while the new one cannot be used")}
 }
 
 // subjects are the names and addresses that a certificate is for.

@@ -48,7 +48,7 @@ func checkQuorum(f *facts) []Finding {
 	}
 	alive := 0
 	for _, id := range v.Voters {
-		if _, answers := f.answered(id); answers {
+		if f.alive(id) {
 			alive++
 		}
 	}
@@ -97,10 +97,11 @@ func checkMasters(f *facts) (found []Finding) {
 			found = append(found, f.silent(p)...)
 		}
 	}
+	found = append(found, f.ailing()...)
 	v := f.view()
 	for _, id := range v.Servers {
 		known := v.Peers[id] != "" || id == v.ID
-		if _, answers := f.answered(id); !answers && !known {
+		if !f.alive(id) && !known {
 			found = append(found, problem(fmt.Sprintf("nobody knows the address of server %s, a member of the cluster", id), "start it, or take it out if it is lost (docs/operating.md, Replace)"))
 		}
 	}
@@ -108,6 +109,26 @@ func checkMasters(f *facts) (found []Finding) {
 		return otherwise(found, fmt.Sprintf("%d other masters answer on their peer ports", n))
 	}
 	return ok("there are no other masters")
+}
+
+// farBehind is the number of entries by which a master may lag without being mentioned.
+const farBehind = 5000
+
+// ailing tells which of the other masters answer but are not well.
+func (f *facts) ailing() (found []Finding) {
+	lead := uint64(0)
+	for _, m := range f.masters() {
+		lead = max(lead, m.Applied)
+	}
+	for _, m := range f.others() {
+		if len(m.Unhealthy) > 0 {
+			found = append(found, warning(fmt.Sprintf("%s does not serve clients: %s", label(m), strings.Join(m.Unhealthy, "; ")), "see the table of reasons in docs/operating.md"))
+		}
+		if m.Applied+farBehind < lead {
+			found = append(found, warning(fmt.Sprintf("%s is %d changes behind", label(m), lead-m.Applied), "wait while it catches up; if it does not, look at its disk and its log"))
+		}
+	}
+	return found
 }
 
 // silent says what it means that an address did not answer as a master of ours.

@@ -32,6 +32,9 @@ func checkKeyFile(f *facts) []Finding {
 	if errors.Is(k.err, fs.ErrPermission) && k.uid == uid {
 		return notChecked(fmt.Sprintf("%s is not readable by you; run this as root or as the master's user", f.in.KeyFile))
 	}
+	if isTimeout(k.err) {
+		return []Finding{problem(f.in.KeyFile+" cannot be read within 3 s", "look at the disk that it is on (dmesg)")}
+	}
 	if k.err != nil {
 		return []Finding{problem(k.err.Error(), "a master without it cannot start")}
 	}

@@ -130,6 +130,8 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		}, "masters", Problem, "id4"},
 		{"something else there", func(f *facts) { f.peers[2].err = cluster.ErrNotAMaster }, "masters", Problem, "something else"},
 		{"old version there", func(f *facts) { f.peers[2].err = cluster.ErrNoProbe }, "masters", Warning, "finish the upgrade"},
+		{"draining", func(f *facts) { f.peers[1].result.Unhealthy = []string{"draining"} }, "masters", Warning, "m2 does not serve clients: draining"},
+		{"lagging", func(f *facts) { f.peers[1].result.Applied = 10000 }, "masters", Warning, "m3 is 10000 changes behind"},
 		{"foreign key", func(f *facts) {
 			f.peers[2].err, f.peers[2].result = cluster.ErrForeignKey, cluster.ProbeResult{ID: "id3"}
 		}, "keys", Problem, "10.0.0.3:8102 (it calls itself id3)"},

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"time"
 
@@ -75,23 +76,21 @@ type portFact struct {
 }
 
 const (
-	firstLooks  = 3 * time.Second
-	damageLook  = 7 * time.Second // reads all that is on disk
+	localLimit  = 3 * time.Second // of each look at files and disk
+	damageLimit = 7 * time.Second // of reading all data
+	namesLimit  = 2500 * time.Millisecond
 	probeLimit  = 2500 * time.Millisecond
-	portsLimit  = 2 * time.Second
+	portsLimit  = 1500 * time.Millisecond
 	daemonLimit = 2500 * time.Millisecond
 )
 
 // examine looks at everything.
 func examine(ctx context.Context, in Input) *facts {
 	f := &facts{in: in, now: time.Now()}
-	f.key = lookAtKey(in.KeyFile)
-	f.dir = lookAtDir(in)
+	f.lookAtFiles(ctx)
 	var local, remote errgroup.Group
 	local.Go(func() error { f.lookAtDisk(ctx); return nil })
 	local.Go(func() error { f.clock = lookAtClock(); return nil })
-	local.Go(func() error { f.tls = lookAtTLS(in); return nil })
-	local.Go(func() error { f.audit = lookAtAudit(in.AuditLog); return nil })
 	remote.Go(func() error { f.daemon = lookAtDaemon(ctx, in); return nil })
 	remote.Go(func() error { f.names = resolve(ctx, in); return nil })
 	_ = remote.Wait() // never fails
@@ -101,16 +100,50 @@ func examine(ctx context.Context, in Input) *facts {
 	return f
 }
 
+// lookAtFiles looks at what the settings name.
+func (f *facts) lookAtFiles(ctx context.Context) {
+	var all errgroup.Group
+	all.Go(func() (err error) {
+		f.key, err = within(ctx, localLimit, func() (keyFacts, error) { return lookAtKey(f.in.KeyFile), nil })
+		f.key.err = errors.Join(f.key.err, err)
+		return nil
+	})
+	all.Go(func() (err error) {
+		f.dir, err = within(ctx, localLimit, func() (dirFacts, error) { return lookAtDir(f.in), nil })
+		f.dir.err = errors.Join(f.dir.err, err)
+		return nil
+	})
+	all.Go(func() (err error) {
+		f.audit, err = within(ctx, localLimit, func() (auditFacts, error) { return lookAtAudit(f.in.AuditLog), nil })
+		f.audit.err = errors.Join(f.audit.err, err)
+		return nil
+	})
+	all.Go(func() (err error) {
+		f.tls, err = within(ctx, localLimit, func() (tlsFacts, error) { return lookAtTLS(f.in), nil })
+		f.tls.pairErr = errors.Join(f.tls.pairErr, err)
+		return nil
+	})
+	_ = all.Wait() // never fails
+}
+
 // within gives a step that cannot be interrupted, such as a call to a disk that hangs, a limited time.
-func within(ctx context.Context, limit time.Duration, step func() error) error {
+func within[T any](ctx context.Context, limit time.Duration, step func() (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- step() }()
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := step()
+		done <- result{v, err}
+	}()
 	select {
-	case err := <-done:
-		return err
+	case r := <-done:
+		return r.value, r.err
 	case <-ctx.Done():
-		return ctx.Err()
+		var none T
+		return none, ctx.Err()
 	}
 }

@@ -56,35 +56,17 @@ func lookAtDir(in Input) dirFacts {
 // lookAtDisk measures the data directory, and proves it whole if no master uses it. A disk that hangs is found by the
 // time that this takes.
 func (f *facts) lookAtDisk(ctx context.Context) {
-	d := &f.dir
+	d, dir := &f.dir, f.in.DataDir
 	if d.err != nil {
 		return
 	}
-	in := f.in
-	room := make(chan disk.Room, 1)
-	d.roomErr = within(ctx, firstLooks, func() error {
-		r, err := disk.Measure(in.DataDir, in.LowWater)
-		room <- r
-		return err
-	})
-	if d.roomErr == nil {
-		d.room = <-room
-	}
-	syncs := make(chan []time.Duration, 1)
-	d.syncErr = within(ctx, firstLooks, func() error {
-		s, err := measureSync(in.DataDir)
-		syncs <- s
-		return err
-	})
-	if d.syncErr == nil {
-		d.syncs = <-syncs
-	}
+	d.room, d.roomErr = within(ctx, localLimit, func() (disk.Room, error) { return disk.Measure(dir, f.in.LowWater) })
+	d.syncs, d.syncErr = within(ctx, localLimit, func() ([]time.Duration, error) { return measureSync(dir) })
 	if ring := f.key.ring; ring != nil && d.identity != nil && d.holder == 0 && d.holderErr == nil {
-		d.inspected = true
-		d.damage = within(ctx, damageLook, func() error { return disk.Inspect(disk.Options{Dir: in.DataDir, Keys: ring}) })
-		if pid, err := disk.Holder(in.DataDir); pid != 0 || err != nil { // a master started meanwhile
-			d.inspected, d.damage = false, nil
-		}
+		_, d.damage = within(ctx, damageLimit, func() (any, error) { return nil, disk.Inspect(disk.Options{Dir: dir, Keys: ring}) })
+		// Unless a master has started meanwhile, and changed what was looked at.
+		pid, err := disk.Holder(dir)
+		d.inspected = pid == 0 && err == nil
 	}
 }
 

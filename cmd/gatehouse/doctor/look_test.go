@@ -157,8 +157,31 @@ func TestTheDiskIsMeasuredAndLeftAsItWas(t *testing.T) {
 	if _, err := measureSync(filepath.Join(dir, "none")); err == nil {
 		t.Error("a missing directory is measured")
 	}
-	if err := within(t.Context(), 10*time.Millisecond, func() error { time.Sleep(time.Second); return nil }); !isTimeout(err) {
+	if err := hang(t); !isTimeout(err) {
 		t.Errorf("a step that hangs: %v, want a time-out", err)
+	}
+}
+
+// hang is a look at a disk that does not answer.
+func hang(t *testing.T) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	forever := make(chan struct{})
+	t.Cleanup(func() { close(forever) })
+	_, err := within(ctx, localLimit, func() (int, error) { <-forever; return 0, nil })
+	return err
+}
+
+func TestEveryCheckIsExplained(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range checks {
+		if !strings.Contains(string(text), "\n| `"+c.name+"` | ") {
+			t.Errorf("docs/operating.md has no row for the check %s", c.name)
+		}
 	}
 }
 
@@ -254,6 +277,22 @@ func writePEM(t *testing.T, path, kind string, der []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheServedCertificateIsComparedWithTheFile(t *testing.T) {
+	in := pair(t, "master.mesos", noon.Add(-time.Hour), noon.Add(365*24*time.Hour))
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	in.API = []Listener{{Address: "127.0.0.1:1", TLS: true, Proxy: true}, {Address: strings.TrimPrefix(server.URL, "https://"), TLS: true}}
+	f := &facts{in: in, now: noon, tls: lookAtTLS(in), dir: dirFacts{uid: os.Getuid()}}
+	f.tls.served = servedCertificate(t.Context(), in)
+	if found := checkCertificate(f); len(found) != 1 || found[0].Status != Warning || !strings.Contains(found[0].Found, "serves another certificate") {
+		t.Errorf("got %+v", found)
+	}
+	f.tls.served = f.tls.chain[0]
+	if found := checkCertificate(f); found[0].Status != OK {
+		t.Errorf("the same certificate: %+v", found)
 	}
 }
 

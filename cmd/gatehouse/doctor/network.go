@@ -16,7 +16,7 @@ import (
 
 // resolve looks every host of the join addresses up, as the daemon does.
 func resolve(ctx context.Context, in Input) []nameFact {
-	ctx, cancel := context.WithTimeout(ctx, firstLooks)
+	ctx, cancel := context.WithTimeout(ctx, namesLimit)
 	defer cancel()
 	var hosts []string
 	for _, address := range in.Join {
@@ -154,6 +154,13 @@ func (f *facts) answered(id string) (cluster.ProbeResult, bool) {
 	return cluster.ProbeResult{}, false
 }
 
+// alive reports whether a server is there, also if its version is too old to say more.
+func (f *facts) alive(id string) bool {
+	return slices.ContainsFunc(f.peers, func(p peerFact) bool {
+		return p.result.ID == id && (p.err == nil || errors.Is(p.err, cluster.ErrNoProbe))
+	})
+}
+
 // masters are the answers, one for each server; this one's own is among them if its peer port answers.
 func (f *facts) masters() (out []cluster.ProbeResult) {
 	for _, p := range f.peers {
@@ -200,6 +207,7 @@ func (f *facts) knock(ctx context.Context) {
 		}
 	}
 	var all sync.WaitGroup
+	all.Go(func() { f.tls.served = servedCertificate(ctx, f.in) })
 	for i := range f.ports {
 		p := &f.ports[i]
 		all.Go(func() { p.err = f.reach(ctx, *p) })
