@@ -44,10 +44,11 @@ func TestLoginAsksWhatItIsNotToldAndShowsNoPassword(t *testing.T) {
 	if want := "User: Password of alice at " + name + ": \n"; got.stderr != want {
 		t.Errorf("prompts %q, want %q", got.stderr, want)
 	}
-	if want := "Logged in to " + name + " (" + m.URL + ") as alice; the login ends in 5 days.\n"; got.stdout != want {
+	if want := "Logged in to " + name + " (" + m.URL + ") as alice; the login ends in 6 days.\n"; got.stdout != want {
 		t.Errorf("output %q, want %q", got.stdout, want)
 	}
 	token := tokenOf("alice", noon.Add(5*24*time.Hour))
+	// The clocks differ by 36 hours, so the life of the token counts.
 	want := logins{Current: name, Clusters: map[string]*cluster{name: {URLs: []string{m.URL}, UID: "alice", Token: token}}}
 	if diff := cmp.Diff(want, p.stored()); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
