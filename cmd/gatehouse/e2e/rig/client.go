@@ -3,11 +3,13 @@ package rig
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -19,8 +21,13 @@ const IndexHeader = "X-Gatehouse-Index"
 type Client struct{ http *http.Client }
 
 // NewClient makes a client whose requests take at most timeout.
-func NewClient(timeout time.Duration) *Client {
+func NewClient(timeout time.Duration) *Client { return NewTLSClient(timeout, nil) }
+
+// NewTLSClient is NewClient for https. It speaks HTTP/2 if config offers it.
+func NewTLSClient(timeout time.Duration, config *tls.Config) *Client {
 	transport := &http.Transport{
+		TLSClientConfig:     config,
+		ForceAttemptHTTP2:   config != nil && slices.Contains(config.NextProtos, "h2"),
 		DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
 		MaxIdleConnsPerHost: 64,
 		DisableCompression:  true,

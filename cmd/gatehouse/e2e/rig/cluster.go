@@ -30,6 +30,7 @@ type Options struct {
 	Binary  string   // "" means Binary()
 	Flags   []string // further flags of every agent
 	Proxied bool     // put a Proxy before every peer port, for Links to cut
+	TLS     bool     // serve https, by --tls-auto; the cluster's client trusts its authority
 	// Wrap may change the command of a master, for example to run it in a mount namespace of its own.
 	Wrap func(m *Master)
 }
@@ -37,6 +38,7 @@ type Options struct {
 // Cluster is a number of masters with one key file.
 type Cluster struct {
 	Dir, Binary, KeyFile string
+	CA                   []byte // PEM, of a cluster with TLS once it has started
 	Client               *Client
 	Links                *Links
 	Masters              []*Master // in the order of their names; grows by Add only
@@ -101,7 +103,31 @@ func (c *Cluster) startAll(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.options.TLS {
+		if err := c.trust(ctx); err != nil {
+			return err
+		}
+	}
 	return c.AwaitHealthy(ctx, formLimit)
+}
+
+// trust makes the cluster's client one that trusts the authority that the first master hands out.
+func (c *Cluster) trust(ctx context.Context) error {
+	err := Await(ctx, formLimit, "the certificate authority", func(ctx context.Context) (err error) {
+		c.CA, err = FetchCA(ctx, c.Masters[0].API)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	config, err := Trusting(c.CA)
+	if err != nil {
+		return err
+	}
+	c.Client.Close()
+	c.Client = NewTLSClient(15*time.Second, config)
+	c.closers.add(c.Client.Close)
+	return nil
 }
 
 // AwaitHealthy waits until every running master answers linearizable reads.
@@ -148,9 +174,13 @@ func (c *Cluster) add(name string) (*Master, error) {
 func (c *Cluster) command(m *Master, expect int) error {
 	m.Argv = []string{
 		c.Binary, "agent", "--name", m.Name, "--data-dir", m.DataDir, "--cluster-key-file", c.KeyFile,
-		"--listen", strings.TrimPrefix(m.API, "http://"), "--peer-listen", m.Peer, "--gossip-listen", m.Gossip,
+		"--listen", m.Address(), "--peer-listen", m.Peer, "--gossip-listen", m.Gossip,
 		"--admin-socket", m.AdminSocket, "--expect", strconv.Itoa(expect), "--join", strings.Join(c.gossip(), ","),
 		"--superuser-username", Superuser, "--superuser-password-hash", c.hash,
+	}
+	if c.options.TLS {
+		m.API = "https://" + m.Address()
+		m.Argv = append(m.Argv, "--tls-auto")
 	}
 	if c.options.Proxied {
 		proxy, err := NewProxy(m.Name, m.Peer, c.Links, func(accepted net.Conn) string { return whoDials(accepted, c.all()) })

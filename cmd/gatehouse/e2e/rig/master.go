@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -42,6 +43,12 @@ func newMaster(dir, name string) (*Master, error) {
 		// Not in the data directory: a socket's path may have 107 bytes only.
 		AdminSocket: filepath.Join(os.TempDir(), fmt.Sprintf("gh-%d-%d.sock", os.Getpid(), port)),
 	}, nil
+}
+
+// Address is where the API listens, host:port.
+func (m *Master) Address() string {
+	_, address, _ := strings.Cut(m.API, "://")
+	return address
 }
 
 // Copy is a master with the same command line, at the same addresses, whose data directory and log are in dir. It has
