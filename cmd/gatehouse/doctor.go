@@ -69,7 +69,7 @@ func (c *config) patient() doctor.Input {
 		KeyFile: c.ClusterKeyFile, DataDir: c.DataDir, AdminSocket: c.AdminSocket, AuditLog: c.AuditLog, LowWater: c.DiskLowWater,
 		Advertise: c.Advertise, APIAdvertise: c.APIAdvertise, PeerListen: c.PeerListen, PeerAdvertise: c.PeerAdvertise,
 		GossipListen: c.GossipListen, Expect: c.Expect,
-		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TLSCAFile: c.TLSCAFile,
+		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TLSCAFile: c.TLSCAFile, TLSAuto: c.TLSAuto,
 		Version: version, MaxLevel: maxLevel, LookupHost: net.DefaultResolver.LookupHost,
 	}
 	if lookup := joinLookup(c.JoinResolver); lookup != nil {

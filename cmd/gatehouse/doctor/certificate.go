@@ -78,6 +78,9 @@ const (
 
 func checkCertificate(f *facts) []Finding {
 	t := f.tls
+	if f.in.TLSAuto {
+		return ok("the master issues its own certificate (--tls-auto)")
+	}
 	if !t.configured && t.pairErr == nil {
 		return ok("no certificate files are configured")
 	}

@@ -29,7 +29,7 @@ func (f *facts) daemonUID() int {
 
 func checkKeyFile(f *facts) []Finding {
 	k, uid := f.key, f.daemonUID()
-	if errors.Is(k.err, fs.ErrPermission) && k.uid == uid {
+	if errors.Is(k.err, fs.ErrPermission) && f.uid != uid && (uid < 0 || k.uid == uid) {
 		return notChecked(fmt.Sprintf("%s is not readable by you; run this as root or as the master's user", f.in.KeyFile))
 	}
 	if isTimeout(k.err) {
@@ -119,7 +119,7 @@ func checkRoom(f *facts) []Finding {
 	r := f.dir.room
 	switch {
 	case f.dir.err != nil:
-		return notChecked("there is no data directory")
+		return f.noDirectory()
 	case isTimeout(f.dir.roomErr):
 		return []Finding{problem("the disk does not say within 3 s how full it is", "look at the disk and its controller (dmesg); a master whose disk hangs ends itself after 10 s")}
 	case f.dir.roomErr != nil:
@@ -130,6 +130,13 @@ func checkRoom(f *facts) []Finding {
 		return []Finding{warning(fmt.Sprintf("%s are free, close to --disk-low-water (%s), below which changes are refused", size(r.Free), size(r.LowWater)), "make room")}
 	}
 	return ok(fmt.Sprintf("%s of %s are free; changes are refused below %s", size(r.Free), size(r.Total), size(r.LowWater)))
+}
+
+func (f *facts) noDirectory() []Finding {
+	if f.dir.missing {
+		return notChecked("there is no data directory")
+	}
+	return notChecked("the data directory cannot be looked at")
 }
 
 // size is a number of bytes for people.
@@ -171,7 +178,7 @@ func checkDiskSpeed(f *facts) []Finding {
 	d := f.dir
 	switch {
 	case d.err != nil:
-		return notChecked("there is no data directory")
+		return f.noDirectory()
 	case isTimeout(d.syncErr):
 		return []Finding{problem("forcing 4 KiB to the disk takes longer than 3 s", "look at the disk and its controller (dmesg); a master whose disk hangs ends itself after 10 s")}
 	case len(d.syncs) == 0:

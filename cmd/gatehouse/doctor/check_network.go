@@ -20,7 +20,7 @@ func checkOwnAddress(f *facts) []Finding {
 	case i < 0 || self == "":
 		return notChecked("it is not known who this master is")
 	case f.daemon.via == "" && f.peers[i].err != nil:
-		return notChecked("the master does not run")
+		return notChecked("the master does not answer")
 	case f.peers[i].err != nil && !errors.Is(f.peers[i].err, cluster.ErrNoProbe):
 		return []Finding{problem(fmt.Sprintf("the address that others are told, %s, does not lead to this master's peer port: %s", own, why(f.peers[i].err)), "mend --advertise or --peer-advertise, or the firewall")}
 	case f.peers[i].result.ID != self:

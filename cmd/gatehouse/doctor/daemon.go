@@ -55,14 +55,14 @@ func lookAtDaemon(ctx context.Context, in Input) daemonFacts {
 	defer cancel()
 	f := daemonFacts{uid: -1}
 	f.pid, f.uid = peerOfSocket(ctx, in.AdminSocket)
-	var errs []error
+	var errs []string
 	for _, d := range doors(in) {
 		body, err := d.get(ctx, "/gatehouse/v1/health")
 		if err == nil {
 			err = json.Unmarshal(body, &f.health)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", d.name, err))
+			errs = append(errs, d.name+": "+why(err))
 			continue
 		}
 		f.via = d.name
@@ -70,7 +70,7 @@ func lookAtDaemon(ctx context.Context, in Input) daemonFacts {
 		f.lookAtProcess()
 		return f
 	}
-	f.err = errors.Join(errs...)
+	f.err = errors.New(strings.Join(errs, "; "))
 	return f
 }
 

@@ -27,6 +27,7 @@ type Input struct {
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
 	TLSCert, TLSKey, TLSCAFile string // files; "" for none
+	TLSAuto                    bool   // the master makes its own certificate
 
 	Version  string // of this binary
 	MaxLevel int

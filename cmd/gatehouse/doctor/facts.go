@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,7 @@ import (
 type facts struct {
 	in     Input
 	now    time.Time
+	uid    int // of whoever runs the doctor
 	key    keyFacts
 	dir    dirFacts
 	audit  auditFacts
@@ -86,7 +88,7 @@ const (
 
 // examine looks at everything.
 func examine(ctx context.Context, in Input) *facts {
-	f := &facts{in: in, now: time.Now()}
+	f := &facts{in: in, now: time.Now(), uid: os.Getuid()}
 	f.lookAtFiles(ctx)
 	var local, remote errgroup.Group
 	local.Go(func() error { f.lookAtDisk(ctx); return nil })
