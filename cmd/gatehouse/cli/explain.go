@@ -25,7 +25,7 @@ func (t *target) explain(err error) error {
 	case client.OutcomeUnknown(err):
 		return &failure{StatusUnknown, unknown(err), "look whether it did before you repeat it"}
 	case errors.Is(err, context.Canceled):
-		return &failure{StatusInterrupted, errors.New("interrupted"), ""}
+		return interrupted()
 	case client.Unauthenticated(err):
 		return t.refused(err)
 	case errors.As(err, &no):

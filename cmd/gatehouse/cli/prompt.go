@@ -116,9 +116,11 @@ func (a *app) ask(ctx context.Context, question, instead string) (string, error)
 		return got.line, nil
 	case <-ctx.Done():
 		fmt.Fprintln(a.env.Stderr)
-		return "", ctx.Err()
+		return "", interrupted()
 	}
 }
+
+func interrupted() error { return &failure{StatusInterrupted, errors.New("interrupted"), ""} }
 
 // askPassword asks for a password that exists.
 func (a *app) askPassword(ctx context.Context, question, instead string) (string, error) {
@@ -129,8 +131,10 @@ func (a *app) askPassword(ctx context.Context, question, instead string) (string
 	typed, err := a.env.ReadPassword(ctx)
 	fmt.Fprintln(a.env.Stderr)
 	switch {
+	case ctx.Err() != nil:
+		return "", interrupted()
 	case err != nil:
-		return "", fmt.Errorf("read the password: %w", err)
+		return "", usage(fmt.Errorf("read the password: %w", err), instead)
 	case typed == "":
 		return "", usage(errors.New("the password must not be empty"), "")
 	}

@@ -101,6 +101,7 @@ func (d *desk) sit(t *testing.T, width int, line string, typed ...string) (statu
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	terminal := must[*rig.Terminal](t)(rig.OpenTerminal(d.shell(ctx, line), width))
+	defer terminal.Close()
 	for i := 0; i < len(typed); i += 2 {
 		if err := terminal.Answer(ctx, typed[i], typed[i+1]+"\n"); err != nil {
 			t.Errorf("%s: %v", line, err)
@@ -181,6 +182,7 @@ func TestPeopleWorkAtATerminal(t *testing.T) {
 func TestCtrlCAtAPasswordPromptGivesTheTerminalBack(t *testing.T) {
 	d := newDesk(t)
 	terminal := must[*rig.Terminal](t)(rig.OpenTerminal(d.shell(t.Context(), "exec gatehouse login --url http://127.0.0.1:1 --uid alice"), 80))
+	defer terminal.Close()
 	await(t, 20*time.Second, "a prompt that hides what is typed", func(context.Context) error {
 		shows, err := terminal.Echoes()
 		if err == nil && (shows || !strings.Contains(terminal.Screen(), "Password of alice")) {
@@ -192,8 +194,11 @@ func TestCtrlCAtAPasswordPromptGivesTheTerminalBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, screen, err := terminal.Wait(t.Context())
-	if err != nil || status != 130 {
+	if err != nil || status != 130 || !strings.Contains(screen, "interrupted") {
 		t.Errorf("status %d, %v, screen %q; want 130", status, err, screen)
+	}
+	if shows, err := terminal.Echoes(); err != nil || !shows {
+		t.Errorf("the terminal still hides what is typed: %v", err)
 	}
 }
 

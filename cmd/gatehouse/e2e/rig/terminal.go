@@ -122,6 +122,9 @@ func (t *Terminal) Echoes() (bool, error) {
 	return mode.Lflag&unix.ECHO != 0, nil
 }
 
+// Close puts the terminal away, after Wait.
+func (t *Terminal) Close() { t.master.Close() }
+
 // Wait waits for the end of the command and answers its exit status and the screen.
 func (t *Terminal) Wait(ctx context.Context) (status int, screen string, err error) {
 	done := make(chan error, 1)
@@ -133,7 +136,6 @@ func (t *Terminal) Wait(ctx context.Context) (status int, screen string, err err
 		err = errors.Join(ctx.Err(), <-done)
 	}
 	<-t.ended
-	defer t.master.Close()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil {
 		return exit.ExitCode(), t.Screen(), nil
