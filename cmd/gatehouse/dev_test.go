@@ -187,6 +187,7 @@ func TestDevReportsAMasterThatDoesNotStart(t *testing.T) {
 func TestDevRefusesWrongFlagsOnce(t *testing.T) {
 	for _, args := range [][]string{
 		{"dev", "--masters", "0"}, {"dev", "--api-port", "65530"}, {"dev", "--log-level", "loud"}, {"dev", "--listen", "127.0.0.1:1"},
+		{"dev", "--dns-listen", "127.0.0.1:1"},
 	} {
 		args = append(args, "--data-dir", filepath.Join(t.TempDir(), "d"))
 		if code, out, errs := runWith(t, "", args...); code != 2 || out != "" || strings.Count(errs, "gatehouse:") != 1 {

@@ -51,6 +51,7 @@ func (c *config) certificateNames() []string {
 		for _, name := range c.DNSNames {
 			hosts = append(hosts, name+"."+c.DNSZone)
 		}
+		hosts = append(hosts, dnsLabel(c.Name, "")+"."+c.DNSNames[0]+"."+c.DNSZone) // what SRV records say
 	}
 	for _, host := range hosts {
 		addr, err := netip.ParseAddr(host)
