@@ -16,12 +16,13 @@ const requestLimit = 30 * time.Second
 // conn is one persistent HTTP/1.1 connection. It belongs to one goroutine.
 type conn struct {
 	base *url.URL
+	tls  *tls.Config // for https
 	net  net.Conn
 	in   *bufio.Reader
 	body []byte // of the last answer, valid until the next one
 }
 
-func newConn(base *url.URL) *conn { return &conn{base: base} }
+func newConn(base *url.URL, config *tls.Config) *conn { return &conn{base: base, tls: config} }
 
 // exchange sends a complete request and reads the answer's status and body. An error costs the connection; the next
 // exchange opens a new one.
@@ -56,7 +57,7 @@ func (c *conn) dial() error {
 	case "http":
 		opened, err = dialer.Dial("tcp", hostPort(c.base, "80"))
 	case "https":
-		opened, err = tls.DialWithDialer(dialer, "tcp", hostPort(c.base, "443"), &tls.Config{NextProtos: []string{"http/1.1"}})
+		opened, err = tls.DialWithDialer(dialer, "tcp", hostPort(c.base, "443"), c.tls)
 	default:
 		err = fmt.Errorf("%s: only http and https are known", c.base)
 	}

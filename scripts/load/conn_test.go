@@ -89,7 +89,7 @@ func TestAConnectionIsUsedAgainAndReplacedWhenClosed(t *testing.T) {
 	}))
 	defer server.Close()
 	base, _ := url.Parse(server.URL)
-	c := newConn(base)
+	c := newConn(base, nil)
 	defer c.close()
 	for _, path := range []string{"/", "/", "/last", "/"} {
 		status, err := c.exchange(request{method: "GET", path: path}.append(nil, base))

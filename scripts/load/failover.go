@@ -84,7 +84,7 @@ func watchKill(ctx context.Context, front *url.URL, next source, kill func() err
 	var killed atomic.Pointer[time.Time]
 	acknowledged := make(chan time.Time, failoverWriters)
 	for worker := range failoverWriters {
-		go writeUntilAcknowledged(ctx, newConn(front), next(worker, front), &killed, acknowledged)
+		go writeUntilAcknowledged(ctx, newConn(front, nil), next(worker, front), &killed, acknowledged)
 	}
 	if err := rig.Pause(ctx, 500*time.Millisecond); err != nil {
 		return 0, err

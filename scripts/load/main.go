@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gatehouse/cmd/gatehouse/e2e/rig"
 )
 
 func main() {
@@ -30,6 +33,7 @@ func main() {
 // options are the command line.
 type options struct {
 	urls, scenario, uid, password string
+	ca                            string
 	method, body                  string
 	connections                   int
 	duration                      time.Duration
@@ -42,6 +46,7 @@ func parse(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	f.StringVar(&o.urls, "url", "http://127.0.0.1:8101", "where to send the load; several, with commas, share the connections")
+	f.StringVar(&o.ca, "ca", "", "PEM file with the authority of an https URL (default: those of the system)")
 	f.StringVar(&o.scenario, "scenario", "get-user", scenarioNames())
 	f.StringVar(&o.uid, "uid", "bootstrapuser", "superuser that prepares the scenario")
 	f.StringVar(&o.password, "password", "deleteme", "its password")
@@ -87,6 +92,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if t.urls, err = parseURLs(o.urls); err != nil {
 		return err
 	}
+	if t.tls, err = o.trusted(); err != nil {
+		return err
+	}
 	r, err := measure(ctx, o.scenario, t, o.connections, o.duration)
 	if err != nil {
 		return err
@@ -100,6 +108,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
+// trusted is how https is spoken, with one request at a time on a connection.
+func (o options) trusted() (*tls.Config, error) {
+	if o.ca == "" {
+		return &tls.Config{NextProtos: []string{"http/1.1"}}, nil
+	}
+	ca, err := os.ReadFile(o.ca)
+	if err != nil {
+		return nil, fmt.Errorf("-ca: %w", err)
+	}
+	return rig.Trusting(ca, "http/1.1")
+}
+
 // measure prepares the scenario and runs it once.
 func measure(ctx context.Context, name string, t target, connections int, d time.Duration) (report, error) {
 	prepare, ok := scenarios[name]
@@ -110,7 +130,7 @@ func measure(ctx context.Context, name string, t target, connections int, d time
 	if err != nil {
 		return report{}, fmt.Errorf("prepare %s: %w", name, err)
 	}
-	return job{urls: t.urls, connections: connections, duration: d, next: next}.run(ctx), nil
+	return job{urls: t.urls, tls: t.tls, connections: connections, duration: d, next: next}.run(ctx), nil
 }
 
 func parseURLs(list string) ([]*url.URL, error) {

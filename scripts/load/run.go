@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net/url"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 // job is one measurement: a scenario against some servers.
 type job struct {
 	urls        []*url.URL // connections are dealt to them in turn
+	tls         *tls.Config
 	connections int
 	duration    time.Duration
 	next        source
@@ -41,7 +43,7 @@ func (j job) run(ctx context.Context) report {
 	for i := range tallies {
 		base := j.urls[i%len(j.urls)]
 		next := j.next(i, base)
-		workers.Go(func() { tallies[i] = drive(ctx, newConn(base), next) })
+		workers.Go(func() { tallies[i] = drive(ctx, newConn(base, j.tls), next) })
 	}
 	workers.Wait()
 	return newReport(tallies, j.connections, time.Since(start))

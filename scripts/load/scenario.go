@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 // target is the service under load and how to get in.
 type target struct {
 	urls          []*url.URL
+	tls           *tls.Config
 	uid, password string
 	stale         bool    // get-user: ask for ?consistency=stale
 	raw           request // what the scenario raw sends
@@ -166,7 +168,7 @@ type setup struct {
 }
 
 func newSetup(ctx context.Context, t target) (*setup, error) {
-	s := &setup{client: rig.NewClient(10 * time.Second), api: t.urls[0].Scheme + "://" + t.urls[0].Host,
+	s := &setup{client: rig.NewTLSClient(10*time.Second, t.tls), api: t.urls[0].Scheme + "://" + t.urls[0].Host,
 		run: "load-" + strconv.FormatInt(time.Now().UnixNano(), 36)}
 	var err error
 	if s.key, err = rig.NewServiceKey(); err != nil {
