@@ -44,6 +44,19 @@ func TestDNSSettingsAreChecked(t *testing.T) {
 	}
 }
 
+func TestCertificatesAreForTheNamesThatAreAnswered(t *testing.T) {
+	cfg := &config{Name: "M_1", DNSListen: "127.0.0.1:0", DNSZone: "mesos", DNSNames: []string{"master", "leader"}}
+	for _, want := range []string{"master.mesos", "leader.mesos", "m-1.master.mesos"} {
+		if names := cfg.certificateNames(); !slices.Contains(names, want) {
+			t.Errorf("got %v, want %s among them", names, want)
+		}
+	}
+	cfg.DNSNames = nil // a mistake that is reported together with others
+	if names := cfg.certificateNames(); slices.Contains(names, "master.mesos") {
+		t.Errorf("without names: got %v", names)
+	}
+}
+
 func TestTakenDNSPortsAreReported(t *testing.T) {
 	var wrong problems
 	first := openDNS(t.Context(), "127.0.0.1:0", &wrong)

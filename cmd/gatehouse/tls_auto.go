@@ -47,7 +47,7 @@ func (c *config) certificateNames() []string {
 		hosts = append(hosts, hostOf(spec.Address))
 	}
 	hosts = append(append(hosts, hostOf(c.APIAdvertise), c.PublicIP), c.TLSNames...)
-	if c.DNSListen != "" {
+	if c.DNSListen != "" && len(c.DNSNames) > 0 {
 		for _, name := range c.DNSNames {
 			hosts = append(hosts, name+"."+c.DNSZone)
 		}
