@@ -18,14 +18,14 @@ type Balancer struct {
 	log     string
 }
 
-// startBalancer starts a balancer that will answer at an address, and waits until a master answers through it.
-func startBalancer(ctx context.Context, argv []string, address, log string) (*Balancer, error) {
+// startBalancer starts a balancer that will answer at url, and waits until a master answers client through it.
+func startBalancer(ctx context.Context, argv []string, url, log string, client *Client) (*Balancer, error) {
 	p, err := startProcess(argv, nil, log)
 	if err != nil {
 		return nil, err
 	}
-	b := &Balancer{URL: "http://" + address, process: p, log: log}
-	if err := b.awaitUp(ctx); err != nil {
+	b := &Balancer{URL: url, process: p, log: log}
+	if err := b.awaitUp(ctx, client); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("%w\n%s", err, b.Log())
 	}
@@ -44,9 +44,7 @@ func (b *Balancer) Log() string {
 	return string(log[max(0, len(log)-3000):])
 }
 
-func (b *Balancer) awaitUp(ctx context.Context) error {
-	client := NewClient(2 * time.Second)
-	defer client.Close()
+func (b *Balancer) awaitUp(ctx context.Context, client *Client) error {
 	return Await(ctx, 15*time.Second, "the balancer", func(ctx context.Context) error {
 		select {
 		case <-b.process.done:

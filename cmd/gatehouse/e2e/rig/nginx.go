@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Nginx is a shipped configuration of nginx to start: scripts/NAME, in front of the masters with the given API URLs.
@@ -59,7 +60,9 @@ func StartNginx(ctx context.Context, dir string, n Nginx) (*Balancer, error) {
 		}
 	}
 	argv := []string{binary, "-p", dir, "-c", "nginx.conf", "-e", "stderr"}
-	return startBalancer(ctx, argv, loopback(port), filepath.Join(dir, "stderr.log"))
+	client := NewClient(2 * time.Second)
+	defer client.Close()
+	return startBalancer(ctx, argv, "http://"+loopback(port), filepath.Join(dir, "stderr.log"), client)
 }
 
 // config puts the addresses into the shipped configuration.
