@@ -58,6 +58,7 @@ func TestTheFirstListenerThatIsNoRedirectDecidesThePorts(t *testing.T) {
 	}
 }
 
+// What a client says its host is goes back to that client alone, if it is a host at all (hostile H18).
 func TestRedirectsKeepPathAndQueryAndNothingForeign(t *testing.T) {
 	for _, tt := range []struct {
 		port              int
