@@ -50,7 +50,7 @@ func awaitAll(t *testing.T, c *rig.Cluster) {
 }
 
 // All that the masters know of each other is one name, and what a real DNS server answers for it changes under them.
-func TestMastersFindEachOtherByAName(t *testing.T) {
+func TestHostileC25MastersFindEachOtherByAName(t *testing.T) {
 	server := must[*rig.DNSMasq](t)(rig.StartDNSMasq(t.Context(), t.TempDir(), "local=/mesos/"))
 	t.Cleanup(server.Close)
 	answer := func(addrs ...string) {
@@ -300,7 +300,7 @@ func byName(t *testing.T, keep bool, servers ...string) *http.Client {
 // Clients that know nothing but master.mesos log in, write and read while one master after the other is restarted. They
 // ask the masters' own DNS, or a dnsmasq that forwards to it, and do what careful clients do: they resolve the name
 // again, wait for as long as they are told, and repeat writes under an Idempotency-Key. That gets every request through.
-func TestARollingRestartByNameCostsNothing(t *testing.T) {
+func TestHostileC27ARollingRestartByNameCostsNothing(t *testing.T) {
 	c, hosts, servers := answering(t)
 	lines := []string{"all-servers"}
 	for i := range c.Masters {
