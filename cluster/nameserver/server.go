@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -83,7 +84,7 @@ func (s *Server) now() *table {
 
 // What strangers may make this process hold and do at once.
 const (
-	udpWorkers = 4               // packets answered at once; more wait in the kernel and are dropped by it
+	udpWorkers = 4               // packets answered at once at most; more wait in the kernel and are dropped by it
 	maxStreams = 64              // TCP connections; more wait in the kernel
 	perStream  = 100             // queries on one of them
 	streamIdle = 3 * time.Second // for a query to arrive in full, and for its answer to be taken
@@ -96,7 +97,7 @@ func (s *Server) Serve(ctx context.Context, udp *net.UDPConn, tcp net.Listener) 
 		return fmt.Errorf("answer DNS on %s: %w", udp.LocalAddr(), err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for range udpWorkers {
+	for range min(udpWorkers, max(1, runtime.GOMAXPROCS(0)-1)) { // a flood of queries leaves a core to the rest of the master
 		group.Go(func() error { return s.servePackets(ctx, udp) })
 	}
 	group.Go(func() error { return s.serveStreams(ctx, tcp) })
