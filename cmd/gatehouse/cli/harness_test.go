@@ -24,11 +24,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// noon is when all tests happen. Time goes on from there: the client waits by it.
-var (
-	noon  = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
-	begun = time.Now()
-)
+// noon is when every command starts. Time goes on from there, unless it stands still: the client waits by it.
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // person is somebody who types commands.
 type person struct {
@@ -39,6 +36,7 @@ type person struct {
 	width     int      // of the terminal
 	lines     []string // what the person types at prompts
 	passwords []string // what the person types without seeing it
+	still     bool     // whether it is noon for as long as a command takes
 }
 
 // newPerson has an empty home and no terminal.
@@ -61,6 +59,7 @@ func (p *person) run(args ...string) outcome {
 func (p *person) runWith(ctx context.Context, args ...string) outcome {
 	p.t.Helper()
 	var out, errs bytes.Buffer
+	begun := time.Now()
 	env := Env{
 		Getenv: p.env, Stdin: strings.NewReader(p.stdin), Stdout: &out, Stderr: &errs,
 		Terminal: func() (bool, bool, int) { return p.terminal, p.terminal, p.width },
@@ -72,7 +71,12 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 			p.passwords = p.passwords[1:]
 			return typed, nil
 		},
-		Now: func() time.Time { return noon.Add(time.Since(begun)) }, Version: "test",
+		Now: func() time.Time {
+			if p.still {
+				return noon
+			}
+			return noon.Add(time.Since(begun))
+		}, Version: "test",
 	}
 	if p.terminal {
 		env.Stdin = &keyboard{p}

@@ -113,6 +113,9 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}
 	}
+	if same, _ := l.choose("", t.urls); t.ca == "" && same != "" {
+		t.ca = l.Clusters[same].CACert // another login at the same cluster
+	}
 	t.name = first(named, nameOf(t.urls[0]))
 	a.warnPlain(t.urls)
 	return t, a.readCA(t)

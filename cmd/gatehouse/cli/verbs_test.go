@@ -55,6 +55,7 @@ func list[T any](items ...T) map[string]any { return map[string]any{"array": ite
 func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
 	m := full(t)
 	p := loggedInTo(t, m)
+	p.still = true
 	var all strings.Builder
 	for _, verb := range []string{
 		"user list", "user show alice", "service-account list", "service-account show deployer",

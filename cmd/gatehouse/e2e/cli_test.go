@@ -244,6 +244,28 @@ func TestVariablesOverrideTheStoredLogin(t *testing.T) {
 	d.good(t, "gatehouse user list --output yaml")
 }
 
+// An authority of the cluster's own is named once, at the login.
+func TestLoginsRememberWhomTheyTrust(t *testing.T) {
+	c := start(t, rig.Options{Masters: 1, TLS: true})
+	d := newDesk(t)
+	d.file(t, "superuser.txt", rig.SuperuserPassword+"\n")
+	api := c.Masters[0].API
+	login := "gatehouse login --name tls --url " + api + " --uid " + rig.Superuser + " --password-file superuser.txt"
+	status, out, errs := d.run(t, login)
+	if status != 4 || !strings.Contains(errs, "--ca-cert") || !strings.Contains(errs, api+"/ca/dcos-ca.crt") {
+		t.Errorf("login without the authority: status %d\n%s%s\nwant 4 and where it is", status, out, errs)
+	}
+	d.file(t, "ca.crt", string(c.CA))
+	d.good(t, login+" --ca-cert ca.crt")
+	d.good(t, "rm ca.crt && gatehouse user list && gatehouse health && gatehouse token verify")
+	d.file(t, "ca.crt", string(c.CA))
+	d.good(t, "GATEHOUSE_CA_CERT=ca.crt GATEHOUSE_URL="+strings.Replace(api, "127.0.0.1", "localhost", 1)+" gatehouse masters")
+	d.good(t, "gatehouse service-account create svc --secret-file svc.json && gatehouse login --name svc --service-key svc.json && gatehouse user list")
+	if secret := d.good(t, "cat svc.json"); !strings.Contains(secret, `"login_endpoint": "`+api+`/acs/api/v1/auth/login"`) {
+		t.Errorf("the login secret is %s", secret)
+	}
+}
+
 // coldLimit is what a cold start may take that asks a master something.
 const coldLimit = 100 * time.Millisecond
 
