@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"gatehouse/cmd/gatehouse/cli"
 )
 
 // config is everything that can be set on a master. Which flag, variable and key sets
@@ -90,7 +92,7 @@ func envName(flag string) string {
 
 // otherVariables are GATEHOUSE_* variables that are no settings of a master: where the file
 // is, what the client commands use, and the binary that the tests run.
-var otherVariables = []string{"GATEHOUSE_CONFIG", "GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_CLUSTER", "GATEHOUSE_CA_CERT", "GATEHOUSE_BIN"}
+var otherVariables = append([]string{"GATEHOUSE_CONFIG", "GATEHOUSE_BIN"}, cli.Variables...)
 
 // addSettings defines one flag for every row of settings, and --config.
 func addSettings(flags *pflag.FlagSet) {
