@@ -32,6 +32,8 @@ func testProbe(t *testing.T) {
 		}
 	}})
 	write(t, c.Leader(), "a", "1")
+	readEverywhere(t, c, "1")
+	time.Sleep(10 * time.Second) // every master has met every other
 	m := c.Members[1]
 	got, err := probe(t, c, clustertest.Keys("clustertest"), m)
 	if err != nil {
