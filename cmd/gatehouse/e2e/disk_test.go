@@ -64,7 +64,7 @@ func TestFullDisksStopWritesAndNothingElse(t *testing.T) {
 	}
 	putUser(t, c, c.Masters[0], "reader", map[string]string{"password": "a passphrase"})
 	books := keepBooks(t, c, anyOf(c))
-	books.awaitMore(t, 100, 10*time.Second)
+	books.awaitMore(t, 100, 30*time.Second)
 
 	refused := func(ctx context.Context) error {
 		for _, m := range c.Masters {
@@ -106,7 +106,7 @@ func TestFullDisksStopWritesAndNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	books.awaitMore(t, 50, 15*time.Second)
+	books.awaitMore(t, 50, 30*time.Second)
 	if err := c.AwaitHealthy(t.Context(), 10*time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func anyOf(c *rig.Cluster) func() string {
 func TestKilledMastersLoseNothingThatWasAcknowledged(t *testing.T) {
 	c := start(t, rig.Options{})
 	books := keepBooks(t, c, anyOf(c))
-	books.awaitMore(t, 200, 10*time.Second)
+	books.awaitMore(t, 200, 30*time.Second)
 	for round := range 2 {
 		leader := leaderOf(t, c)
 		victim := leader
@@ -32,7 +32,7 @@ func TestKilledMastersLoseNothingThatWasAcknowledged(t *testing.T) {
 		if err := victim.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		books.awaitMore(t, 100, 15*time.Second)
+		books.awaitMore(t, 100, 30*time.Second)
 		if err := victim.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestKilledMastersLoseNothingThatWasAcknowledged(t *testing.T) {
 	if err := c.AwaitHealthy(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	books.awaitMore(t, 50, 10*time.Second)
+	books.awaitMore(t, 50, 30*time.Second)
 	books.audit(t, c)
 	must[rig.Digest](t)(c.AwaitEqualDigests(t.Context(), 20*time.Second))
 }

@@ -48,7 +48,7 @@ func awaitVoter(t *testing.T, c *rig.Cluster, at *rig.Master, name string) rig.M
 func TestAFourthMasterJoins(t *testing.T) {
 	c := start(t, rig.Options{})
 	books := keepBooks(t, c, anyOf(c))
-	books.awaitMore(t, 100, 10*time.Second)
+	books.awaitMore(t, 100, 30*time.Second)
 	books.close()
 	fourth := must[*rig.Master](t)(c.Add("m4"))
 	if err := fourth.AwaitHealthy(t.Context(), c.Client, 20*time.Second); err != nil {
@@ -128,7 +128,7 @@ func TestARemovedMasterIsUnhealthy(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := leader.AwaitHealthy(t.Context(), c.Client, 5*time.Second); err != nil {
+	if err := leader.AwaitHealthy(t.Context(), c.Client, 20*time.Second); err != nil {
 		t.Error(err)
 	}
 }
