@@ -9,3 +9,8 @@ import (
 func ErrorOf(status int, header http.Header, body []byte) *Error {
 	return errorOf(&Response{Status: status, Header: header, Body: body}, time.Now())
 }
+
+// Transports are what a client sends its requests with.
+func Transports(c *Client) []*http.Transport {
+	return []*http.Transport{c.kept.Transport.(*http.Transport), c.fresh.Transport.(*http.Transport)}
+}

@@ -207,18 +207,47 @@ func TestATokenIsRenewedBeforeItEnds(t *testing.T) {
 	}
 }
 
+// A renewal that fails is neither waited for nor tried at every request.
 func TestAFailedRenewalLeavesTheTokenInUse(t *testing.T) {
 	cluster := startCluster(t, time.Hour)
+	began := time.Now()
 	var ahead atomic.Int64
-	c := cluster.client(t, client.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	c := cluster.client(t, client.Options{Now: func() time.Time { return began.Add(time.Duration(ahead.Load())) }})
 	if err := read(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	cluster.refuse = says(429, "ERR_TOO_MANY_REQUESTS")
+	cluster.refuse = says(401, "ERR_INVALID_CREDENTIALS")
 	ahead.Store(int64(58 * time.Minute))
-	for range 20 {
+	for range 50 {
 		if err := read(t.Context(), c); err != nil {
 			t.Fatal(err)
+		}
+	}
+	if logins := len(cluster.seen()) - len(cluster.calls()); logins > 2 {
+		t.Errorf("got %d logins, want the first and one renewal", logins)
+	}
+}
+
+// The end of a token is not believed when this machine's clock is wrong; its life is.
+func TestAWrongClockDoesNotWearOutTokens(t *testing.T) {
+	for name, wrong := range map[string]time.Duration{"ahead": 240 * time.Hour, "behind": -240 * time.Hour} {
+		cluster := startCluster(t, time.Hour)
+		var later atomic.Int64
+		c := cluster.client(t, client.Options{Now: func() time.Time { return time.Now().Add(wrong + time.Duration(later.Load())) }})
+		for range 3 {
+			if err := read(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := cluster.logins.Load(); n != 1 {
+			t.Errorf("%s: got %d logins for three requests, want 1", name, n)
+		}
+		later.Store(int64(2 * time.Hour))
+		if err := read(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if n := cluster.logins.Load(); n != 2 {
+			t.Errorf("%s: got %d logins after the token's life, want 2", name, n)
 		}
 	}
 }

@@ -77,6 +77,7 @@ var rules = []struct {
 	{"a change is repeated after a change of leader", put, [][]step{{says(503, "ERR_LEADER_CHANGED"), fine}}, success, []int{2}, false},
 	{"a change is repeated when the leader is busy", put, [][]step{{says(503, "ERR_BUSY"), fine}}, success, []int{2}, false},
 	{"a change is repeated after too many requests", put, [][]step{{says(429, "ERR_TOO_MANY_REQUESTS"), fine}}, success, []int{2}, false},
+	{"a change is repeated when it came in too slowly", prepare, [][]step{{balancer(408), fine}}, success, []int{2}, false},
 	{"a full disk does not pass by itself", put, [][]step{{says(503, "ERR_DISK_LOW"), fine}}, outcome{code: "ERR_DISK_LOW", unavailable: true}, []int{1}, false},
 
 	{"a change with a key is repeated after a lost connection", put, [][]step{{hangsUp, fine}}, success, []int{2}, false},
