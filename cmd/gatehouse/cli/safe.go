@@ -28,12 +28,7 @@ const (
 )
 
 // safe makes text that others wrote harmless, in one line: what is hostile is shown as a Go escape, such as \x1b or \u202e.
-func safe(text string) string { return neutral(text, "") }
-
-// safeLines is safe, but lets line ends stand.
-func safeLines(text string) string { return neutral(text, "\n") }
-
-func neutral(text, allowed string) string {
+func safe(text string) string {
 	if !strings.ContainsFunc(text, hostile) && utf8.ValidString(text) {
 		return text
 	}
@@ -42,7 +37,7 @@ func neutral(text, allowed string) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
 			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case !hostile(r) || strings.ContainsRune(allowed, r):
+		case !hostile(r):
 			b.WriteRune(r)
 		default:
 			b.WriteString(escape(r))
