@@ -140,8 +140,8 @@ func (f *facts) silent(p peerFact) []Finding {
 		return []Finding{warning("the master at "+p.address+" runs a version that cannot be asked", "finish the upgrade")}
 	case errors.Is(p.err, cluster.ErrNotAMaster):
 		return []Finding{problem(fmt.Sprintf("at %s, known from %s, something else than a master answers", p.address, p.origin), "look at --peer-listen, --peer-advertise and --join")}
-	case f.elsewhere(p):
-		return nil
+	case f.elsewhere(p), p.origin == fromFile && f.view().ID != "" && !f.member(p.address):
+		return nil // it moved, or is no member any more
 	}
 	found := fmt.Sprintf("%s does not answer on %s: %s", f.masterAt(p.address), p.address, why(p.err))
 	do := "start it, or open its peer port to the other masters; if it is lost, replace it (docs/operating.md)"

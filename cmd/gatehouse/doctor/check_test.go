@@ -125,6 +125,9 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"no cluster yet", func(f *facts) {
 			each(f, func(r *cluster.ProbeResult) { r.Servers, r.Voters, r.ClusterID = nil, nil, "" })
 		}, "quorum", Warning, "3 are expected"},
+		{"removed member down", func(f *facts) {
+			f.peers = append(f.peers, peerFact{address: "10.0.0.9:8102", origin: fromFile, err: refused})
+		}, "masters", OK, "2 other masters"},
 		{"unknown member", func(f *facts) {
 			each(f, func(r *cluster.ProbeResult) { r.Servers = []string{"id1", "id2", "id3", "id4"} })
 		}, "masters", Problem, "id4"},

@@ -46,13 +46,17 @@ func (f *facts) askPeers(ctx context.Context) {
 	var more []peerFact
 	for _, p := range f.peers {
 		for id, address := range p.result.Peers {
-			if _, answered := f.answered(id); !answered {
-				more = append(more, peerFact{address: address, origin: "master " + label(p.result), sure: slices.Contains(p.result.Servers, id)})
+			member := slices.Contains(p.result.Servers, id)
+			if (member || len(p.result.Servers) == 0) && !f.alive(id) {
+				more = append(more, peerFact{address: address, origin: "master " + label(p.result), sure: member})
 			}
 		}
 	}
 	f.probe(ctx, more)
 }
+
+// fromFile is the origin of addresses that this master wrote down when it ran.
+const fromFile = "node.json"
 
 // candidates are the peer ports that are known before anybody has answered.
 func (f *facts) candidates() []peerFact {
@@ -62,7 +66,7 @@ func (f *facts) candidates() []peerFact {
 	}
 	if id := f.dir.identity; id != nil {
 		for _, address := range id.Peers {
-			all = append(all, peerFact{address: address, origin: "node.json"})
+			all = append(all, peerFact{address: address, origin: fromFile})
 		}
 	}
 	for _, address := range f.in.Join {
