@@ -44,10 +44,10 @@ func (n *Node) Masters(ctx context.Context) []Master {
 	if time.Since(r.at) < mastersAge && leader == r.leader && slices.Equal(servers, r.servers) {
 		return slices.Clone(r.masters)
 	}
-	masters := n.AskMasters(ctx)
-	if ctx.Err() == nil { // otherwise masters may only seem to be unreachable
-		r.servers, r.leader, r.at, r.masters = servers, leader, time.Now(), masters
-	}
+	// Others wait for this round, so that it goes on when this caller does not want it any more: they must not see masters
+	// that only seem to be unreachable, and giving up again and again must not make more rounds.
+	masters := n.AskMasters(context.WithoutCancel(ctx))
+	r.servers, r.leader, r.at, r.masters = servers, leader, time.Now(), masters
 	return slices.Clone(masters)
 }
 
