@@ -18,6 +18,12 @@ import (
 // namesEvery is how often the answers of the DNS responder follow the cluster.
 const namesEvery = 250 * time.Millisecond
 
+// mastersView is what the names follow; *cluster.Node is one.
+type mastersView interface {
+	Masters(ctx context.Context) []cluster.Master
+	Status() cluster.Status
+}
+
 // names answers DNS for the masters, from what this one knows of them.
 type names struct {
 	sockets *dnsSockets
@@ -36,7 +42,7 @@ func newNames(cfg *config, sockets *dnsSockets, logger *slog.Logger) *names {
 
 // run serves until either context ends: the one that ends when this master is asked to stop, because resolvers should
 // turn to the others while it still answers its clients, and the one of its other parts.
-func (n *names) run(ctx, stopping context.Context, node *cluster.Node) error {
+func (n *names) run(ctx, stopping context.Context, node mastersView) error {
 	if n == nil {
 		return nil
 	}
@@ -61,7 +67,7 @@ func (n *names) collectors() []prometheus.Collector {
 }
 
 // follow keeps the answers up to date.
-func (n *names) follow(ctx context.Context, node *cluster.Node) {
+func (n *names) follow(ctx context.Context, node mastersView) {
 	tick := time.NewTicker(namesEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
