@@ -14,7 +14,9 @@ import (
 )
 
 // changingView is a cluster as a test wants it.
-type changingView struct{ masters atomic.Pointer[[]cluster.Master] }
+type changingView struct {
+	masters atomic.Pointer[[]cluster.Master]
+}
 
 func (v *changingView) Masters(context.Context) []cluster.Master { return *v.masters.Load() }
 func (v *changingView) Status() cluster.Status                   { return cluster.Status{Leader: "id-1"} }
