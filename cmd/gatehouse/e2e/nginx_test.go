@@ -36,7 +36,7 @@ func startNginx(t *testing.T, n rig.Nginx) *rig.Balancer {
 // keepingConnections is adminrouter.conf with what its comments say about keeping connections to the masters.
 func keepingConnections(config string) string {
 	config = strings.Replace(config, "upstream iam {", "upstream iam {\n    keepalive 32; keepalive_timeout 50s;", 1)
-	return strings.Replace(config, "proxy_redirect off;", "proxy_redirect off;\n    proxy_http_version 1.1;\n    proxy_set_header Connection \"\";", 1)
+	return strings.ReplaceAll(config, "    #   ", "    ")
 }
 
 // fronts are the configurations of nginx that are shipped, and the variant that one of them describes.
@@ -134,6 +134,7 @@ type recorder struct {
 	listener net.Listener
 	requests chan []byte // whole requests as they came over the wire
 	hangsUp  atomic.Bool // instead of answering
+	conns    atomic.Int64
 }
 
 func record(t *testing.T) *recorder {
@@ -150,6 +151,7 @@ func record(t *testing.T) *recorder {
 			if err != nil {
 				return
 			}
+			r.conns.Add(1)
 			go r.serve(conn)
 		}
 	}()
@@ -240,6 +242,9 @@ func TestWhatNginxSendsToMasters(t *testing.T) {
 			}
 			if diff := gocmp.Diff(wanted, header); diff != "" {
 				t.Errorf("headers (-want +got):\n%s", diff)
+			}
+			if kept := want.connection == nil; kept != (upstream.conns.Load() == 1) { // the first request was the wait for nginx
+				t.Errorf("%d connections to the master, want them kept: %v", upstream.conns.Load(), kept)
 			}
 		})
 	}
