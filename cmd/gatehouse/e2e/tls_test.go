@@ -26,7 +26,8 @@ import (
 // Three masters with --tls-auto: whoever trusts the authority that any of them hands out trusts all of them, and a write goes
 // from any to the leader, over HTTP/1.1 and HTTP/2, as over plain HTTP.
 func TestOneAuthorityServesForEveryMaster(t *testing.T) {
-	c := start(t, rig.Options{TLS: true, Flags: []string{"--hsts=2h", "--cookie-secure", "--tls-names=lb.example"}})
+	c := start(t, rig.Options{TLS: true, Flags: []string{"--hsts=2h", "--cookie-secure", "--tls-names=lb.example",
+		"--auth-cookie-lifetime=1h", "--info-cookie-lifetime=30m"}})
 	for _, m := range c.Masters {
 		if ca := must[[]byte](t)(rig.FetchCA(t.Context(), m.API)); !bytes.Equal(ca, c.CA) {
 			t.Errorf("%s hands out another authority than %s:\n%s%s", m.Name, c.Masters[0].Name, ca, c.CA)
@@ -49,8 +50,9 @@ func TestOneAuthorityServesForEveryMaster(t *testing.T) {
 			}
 			login := must[rig.Answer](t)(client.Expect(t.Context(), http.StatusOK, rig.Request{Method: http.MethodPost, URL: m.API + loginPath,
 				Body: map[string]string{"uid": uid, "password": "a passphrase"}}))
-			if cookie := login.Header.Get("Set-Cookie"); !strings.Contains(cookie, "; Secure") {
-				t.Errorf("the login cookie is %q, want Secure", cookie)
+			cookies := login.Header.Values("Set-Cookie")
+			if len(cookies) != 2 || !strings.Contains(cookies[0], "; Max-Age=3600; HttpOnly; Secure") || !strings.Contains(cookies[1], "; Max-Age=1800;") {
+				t.Errorf("cookies %q: want Secure on the first and the lifetimes that were set", cookies)
 			}
 		}
 	}
@@ -183,7 +185,9 @@ func TestListenersServeTheirSurfaces(t *testing.T) {
 	port := must[int](t)(rig.FreePorts(5))
 	at := func(i int) string { return "127.0.0.1:" + strconv.Itoa(port+i) }
 	iam, secrets, internal, redirect, proxied := at(0), at(1), at(2), at(3), at(4)
-	c := start(t, rig.Options{Masters: 1, Flags: []string{"--listen", "http://" + iam + "/iam", "--listen", "http://" + secrets + "/secrets",
+	id := filepath.Join(t.TempDir(), "cluster-id")
+	place(t, id, []byte("0c9f6bd4-cluster\n"))
+	c := start(t, rig.Options{Masters: 1, Flags: []string{"--cluster-id-file", id, "--listen", "http://" + iam + "/iam", "--listen", "http://" + secrets + "/secrets",
 		"--listen", "http://" + internal + "/internal", "--listen", "redirect://" + redirect, "--listen", "http+proxy://" + proxied, "--redirect-port=8443"}})
 	for _, tt := range []struct {
 		address, path string
@@ -200,6 +204,9 @@ func TestListenersServeTheirSurfaces(t *testing.T) {
 		if answer.Status != tt.status {
 			t.Errorf("%s at the listener of %s: %d, want %d", tt.path, surfaceOf(tt.address, iam, secrets), answer.Status, tt.status)
 		}
+	}
+	if shown := ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: "http://" + iam + "/acs/api/v1/uiconfig"}); !strings.Contains(string(shown.Body), `"0c9f6bd4-cluster"`) {
+		t.Errorf("uiconfig shows %s, want the id of the file", shown.Body)
 	}
 	moved := ask(t, c, http.StatusPermanentRedirect, rig.Request{Method: http.MethodPost, URL: "http://" + redirect + loginPath + "?a=%252F", Body: map[string]string{}})
 	if got, want := moved.Header.Get("Location"), "https://127.0.0.1:8443"+loginPath+"?a=%252F"; got != want {
