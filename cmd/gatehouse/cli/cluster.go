@@ -20,6 +20,8 @@ func (a *app) logoutCommand() *cobra.Command {
 		"gatehouse login --name NAME needs no URL; gatehouse cluster remove forgets it all. The token is not\n" +
 		"refused by this: who has a copy can use it until it expires, or is revoked (gatehouse user revoke-tokens)."
 	cmd.Flags().StringVar(&name, "name", "", "the cluster to log out of (GATEHOUSE_CLUSTER; default: the current one)")
+	cmd.Flags().StringVar(&name, "cluster", "", "the same as --name")
+	_ = cmd.Flags().MarkHidden("cluster")
 	cmd.Flags().BoolVar(&all, "all", false, "log out of all clusters")
 	_ = cmd.RegisterFlagCompletionFunc("name", a.completeClusters)
 	return a.shown(cmd)

@@ -28,7 +28,7 @@ type Env struct {
 }
 
 // Variables are the environment variables that the verbs read.
-var Variables = []string{"GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_CLUSTER", "GATEHOUSE_CA_CERT"}
+var Variables = []string{"GATEHOUSE_TOKEN", "GATEHOUSE_URL", "GATEHOUSE_CLUSTER", "GATEHOUSE_CA_CERT", "GATEHOUSE_CLIENT_CERT", "GATEHOUSE_CLIENT_KEY"}
 
 // app is one run of the program.
 type app struct {

@@ -143,6 +143,8 @@ func tlsAdvice(err error, urls []string) string {
 		return "use a name or address that the certificate is for"
 	case errors.As(err, &invalid):
 		return "the certificate is not valid: gatehouse doctor says more on a master"
+	case strings.Contains(err.Error(), "remote error: tls: certificate required"), strings.Contains(err.Error(), "remote error: tls: bad certificate"):
+		return "the masters want a certificate of yours: name it with --client-cert FILE and --client-key FILE"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "the cluster does not speak TLS there: use http://"
 	}

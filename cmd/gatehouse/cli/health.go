@@ -69,7 +69,7 @@ func (a *app) reports(ctx context.Context, t *target, kind client.HealthKind) []
 	var all sync.WaitGroup
 	for i, address := range t.urls {
 		all.Go(func() {
-			one := &target{urls: []string{address}, ca: t.ca, name: t.name}
+			one := &target{urls: []string{address}, tls: t.tls, name: t.name}
 			reports[i] = a.report(ctx, one, kind)
 		})
 	}

@@ -46,6 +46,8 @@ func (a *app) loginCommand() *cobra.Command {
 	flags.StringVar(&f.uid, "uid", "", "the user or service account that logs in")
 	flags.StringVar(&f.serviceKey, "service-key", "", "log in with the private key or login secret in `FILE`")
 	f.password.add(flags, "", "the password")
+	flags.StringVar(&f.name, "cluster", "", "the same as --name")
+	_ = flags.MarkHidden("cluster")
 	_ = cmd.RegisterFlagCompletionFunc("name", a.completeClusters)
 	return a.shown(cmd)
 }
@@ -89,6 +91,9 @@ func (f *loginFlags) readKey() (key serviceKey, err error) {
 // loginTarget is where to log in: the URLs that are named, those under which the name is known, those of the login secret, or the
 // master on this host.
 func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
+	if _, err := newStore(a.env.Getenv); err != nil {
+		return nil, usage(err, "")
+	}
 	urls, err := a.urls()
 	if err != nil {
 		return nil, err
@@ -113,12 +118,12 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}
 	}
-	if same, _ := l.choose("", t.urls); t.ca == "" && same != "" {
-		t.ca = l.Clusters[same].CACert // another login at the same cluster
+	if same, _ := l.choose("", t.urls); t.ca == "" && t.clientCert == "" && same != "" {
+		t.trust(l.Clusters[same]) // another login at the same cluster
 	}
 	t.name = first(named, nameOf(t.urls[0]))
 	a.warnPlain(t.urls)
-	return t, a.readCA(t)
+	return t, a.readTLS(t)
 }
 
 // nameOf is the name of a cluster that nobody has named.
@@ -192,7 +197,8 @@ func (a *app) exchange(ctx context.Context, t *target, credentials client.Creden
 // remember stores the login and makes it the current one.
 func (a *app) remember(t *target, token client.Token) error {
 	err := a.change(func(l *logins) error {
-		l.Clusters[t.name] = &cluster{URLs: t.urls, CACert: t.ca, UID: t.uid, Token: token.Raw, ServiceKey: t.serviceKey}
+		l.Clusters[t.name] = &cluster{URLs: t.urls, CACert: t.ca, ClientCert: t.clientCert, ClientKey: t.clientKey,
+			UID: t.uid, Token: token.Raw, ServiceKey: t.serviceKey}
 		l.Current = t.name
 		return nil
 	})

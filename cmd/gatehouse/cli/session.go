@@ -83,7 +83,7 @@ func (a *app) connect(t *target, need access) (*client.Client, error) {
 }
 
 func (a *app) options(t *target) client.Options {
-	return client.Options{Addresses: t.urls, TLS: t.tlsConfig(), Patience: patience, UserAgent: "gatehouse/" + a.env.Version, Now: a.env.Now}
+	return client.Options{Addresses: t.urls, TLS: t.tls, Patience: patience, UserAgent: "gatehouse/" + a.env.Version, Now: a.env.Now}
 }
 
 // keep stores the token that a service key has renewed. That it cannot be stored is no reason for the verb to fail: the next one renews

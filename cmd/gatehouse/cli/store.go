@@ -19,8 +19,11 @@ type cluster struct {
 	URLs []string `json:"urls"`
 	// CACert is the PEM of the authorities that are trusted beside the system's.
 	CACert string `json:"ca_cert,omitempty"`
-	UID    string `json:"uid,omitempty"`
-	Token  string `json:"token,omitempty"`
+	// ClientCert and ClientKey are the absolute paths of what is shown to masters that want a certificate.
+	ClientCert string `json:"client_cert,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"`
+	UID        string `json:"uid,omitempty"`
+	Token      string `json:"token,omitempty"`
 	// ServiceKey is the absolute path of a private key or login secret, with which a login is renewed by itself. The key
 	// stays where it is.
 	ServiceKey string `json:"service_key,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,8 +22,11 @@ const defaultURL = "http://127.0.0.1:8101"
 type targetFlags struct {
 	cluster string
 	urls    []string
-	caCert  string
+	tlsFiles
 }
+
+// tlsFiles are the files that TLS needs beyond what the system has.
+type tlsFiles struct{ caCert, clientCert, clientKey string }
 
 func (f *targetFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cluster, "cluster", "", "ask the cluster that was logged in to under this `NAME` (GATEHOUSE_CLUSTER; default: the current one)")
@@ -32,6 +36,8 @@ func (f *targetFlags) add(flags *pflag.FlagSet) {
 func (f *targetFlags) addURLs(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.urls, "url", nil, "`URL` of any master or load balancer; several are tried in turn (GATEHOUSE_URL)")
 	flags.StringVar(&f.caCert, "ca-cert", "", "trust the certificate authorities in this PEM `FILE` too (GATEHOUSE_CA_CERT)")
+	flags.StringVar(&f.clientCert, "client-cert", "", "show the certificate in this PEM `FILE` to masters that want one (GATEHOUSE_CLIENT_CERT)")
+	flags.StringVar(&f.clientKey, "client-key", "", "the key of that certificate is in `FILE` (GATEHOUSE_CLIENT_KEY; default: beside the certificate)")
 }
 
 // target is the cluster that is meant, and who asks it.
@@ -45,6 +51,9 @@ type target struct {
 	serviceKey string
 	uid        string
 	ca         string // PEM
+	// clientCert and clientKey are absolute paths, or both "".
+	clientCert, clientKey string
+	tls                   *tls.Config
 }
 
 // find decides which cluster is meant. public verbs work without a login, so they need no file that can be read.
@@ -70,7 +79,7 @@ func (a *app) find(public bool) (*target, error) {
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}
 	}
-	return t, a.readCA(t)
+	return t, a.readTLS(t)
 }
 
 // use takes from a stored login what flags and variables have not said.
@@ -78,7 +87,8 @@ func (t *target) use(name string, c *cluster) {
 	if c == nil {
 		return
 	}
-	t.name, t.ca, t.uid = name, c.CACert, c.UID
+	t.name, t.uid = name, c.UID
+	t.trust(c)
 	if len(t.urls) == 0 {
 		t.urls = c.URLs
 	}
@@ -143,34 +153,52 @@ func checkURL(text string) (string, error) {
 	return strings.TrimRight(text, "/"), nil
 }
 
-// readCA lets the flag or variable override the stored authorities.
-func (a *app) readCA(t *target) error {
-	path := first(a.target.caCert, a.env.Getenv["GATEHOUSE_CA_CERT"])
-	if path == "" {
-		return nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return usage(fmt.Errorf("--ca-cert: %w", err), "")
-	}
-	if !x509.NewCertPool().AppendCertsFromPEM(text) {
-		return usage(fmt.Errorf("--ca-cert: %s holds no certificate in PEM form", path), "")
-	}
-	t.ca = string(text)
-	return nil
+// trust takes from a stored login whom it trusts, and what it shows.
+func (t *target) trust(c *cluster) {
+	t.ca, t.clientCert, t.clientKey = c.CACert, c.ClientCert, c.ClientKey
 }
 
-// tlsConfig trusts the system's authorities and the target's.
-func (t *target) tlsConfig() *tls.Config {
-	if t.ca == "" {
+// readTLS lets flags and variables override what is stored, and reads the files.
+func (a *app) readTLS(t *target) error {
+	if path := first(a.target.caCert, a.env.Getenv["GATEHOUSE_CA_CERT"]); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return usage(fmt.Errorf("--ca-cert: %w", err), "")
+		}
+		t.ca = string(text)
+	}
+	if path := first(a.target.clientCert, a.env.Getenv["GATEHOUSE_CLIENT_CERT"]); path != "" {
+		t.clientCert, t.clientKey = path, first(a.target.clientKey, a.env.Getenv["GATEHOUSE_CLIENT_KEY"], path)
+	}
+	return t.makeTLS()
+}
+
+// makeTLS trusts the system's authorities and the target's.
+func (t *target) makeTLS() (err error) {
+	if t.ca == "" && t.clientCert == "" {
 		return nil
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
+	t.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.ca != "" {
+		if t.tls.RootCAs, err = x509.SystemCertPool(); err != nil {
+			t.tls.RootCAs = x509.NewCertPool()
+		}
+		if !t.tls.RootCAs.AppendCertsFromPEM([]byte(t.ca)) {
+			return usage(errors.New("--ca-cert: there is no certificate in PEM form in it"), "")
+		}
 	}
-	pool.AppendCertsFromPEM([]byte(t.ca))
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	if t.clientCert == "" {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.clientCert, t.clientKey)
+	if err != nil {
+		return usage(fmt.Errorf("--client-cert: %w", err), "name its key with --client-key FILE")
+	}
+	t.tls.Certificates = []tls.Certificate{pair}
+	if t.clientCert, err = filepath.Abs(t.clientCert); err == nil {
+		t.clientKey, err = filepath.Abs(t.clientKey)
+	}
+	return err
 }
 
 // load reads the stored logins.

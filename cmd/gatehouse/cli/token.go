@@ -219,5 +219,5 @@ func (t *target) jwksAt(source string) (*target, error) {
 	if err != nil || !found {
 		return nil, usage(fmt.Errorf("--jwks: a URL of public keys ends in %s", jwksPath), "save other ones to a file: curl URL >jwks.json; gatehouse token verify --jwks jwks.json")
 	}
-	return &target{urls: []string{base}, ca: t.ca}, nil
+	return &target{urls: []string{base}, tls: t.tls}, nil
 }
