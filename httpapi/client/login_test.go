@@ -295,6 +295,29 @@ func TestALoginIsRepeatedThoughItHasNoKey(t *testing.T) {
 	}
 }
 
+func TestALoginWithoutATokenIsNone(t *testing.T) {
+	for _, answer := range []string{`{}`, `{"token":""}`, `{"token":"two\nlines"}`, `{"token":7}`, `<html>`} {
+		m := startMaster(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) })
+		c := newClient(t, client.Options{Addresses: []string{m.URL}, Credentials: client.Password("alice", "a passphrase")})
+		if err := read(t.Context(), c); err == nil || len(m.seen()) != 1 {
+			t.Errorf("%s: got %v after %d requests, want an error after the login", answer, err, len(m.seen()))
+		}
+	}
+}
+
+func TestATokenIsUsedForHalfItsLifeAtLeast(t *testing.T) {
+	cluster := startCluster(t, time.Hour)
+	c := cluster.client(t, client.Options{RenewBefore: 10 * time.Hour})
+	for range 50 {
+		if err := read(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := cluster.logins.Load(); n != 1 {
+		t.Errorf("got %d logins, want 1", n)
+	}
+}
+
 func TestWithoutCredentialsOnlyPublicThingsAreAsked(t *testing.T) {
 	m := startMaster(t, fine)
 	c, err := client.New(client.Options{Addresses: []string{m.URL}})
