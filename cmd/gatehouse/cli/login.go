@@ -102,28 +102,34 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := first(f.name, a.env.Getenv["GATEHOUSE_CLUSTER"])
-	if len(urls) == 0 && key.base != "" && l.Clusters[named] == nil {
+	name := first(f.name, a.env.Getenv["GATEHOUSE_CLUSTER"])
+	if len(urls) == 0 && key.base != "" && l.Clusters[name] == nil {
 		urls = []string{key.base}
 	}
-	if named != "" && len(urls) == 0 && len(l.Clusters) > 0 && l.Clusters[named] == nil {
-		return nil, l.unknown(named)
+	if name != "" && len(urls) == 0 && len(l.Clusters) > 0 && l.Clusters[name] == nil {
+		return nil, l.unknown(name)
 	}
-	if named == "" {
-		named, _ = l.choose("", urls)
+	if name == "" {
+		name, _ = l.choose("", urls)
 	}
-	t := &target{urls: urls}
-	t.use(named, l.Clusters[named])
+	t := l.targetOfLogin(name, urls)
 	t.serviceKey = f.serviceKey
+	a.warnPlain(t.urls)
+	return t, a.readTLS(t)
+}
+
+// targetOfLogin adds to a name and addresses, as far as they are given, what is known of them.
+func (l *logins) targetOfLogin(name string, urls []string) *target {
+	t := &target{urls: urls}
+	t.use(name, l.Clusters[name])
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}
 	}
 	if same, _ := l.choose("", t.urls); t.ca == "" && t.clientCert == "" && same != "" {
 		t.trust(l.Clusters[same]) // another login at the same cluster
 	}
-	t.name = first(named, nameOf(t.urls[0]))
-	a.warnPlain(t.urls)
-	return t, a.readTLS(t)
+	t.name = first(name, nameOf(t.urls[0]))
+	return t
 }
 
 // nameOf is the name of a cluster that nobody has named.

@@ -90,25 +90,28 @@ func (a *app) serviceCreate(cmd *cobra.Command, s newService) error {
 	if err != nil {
 		return err
 	}
+	create := func() error {
+		return a.with(cmd.Context(), t, loggedIn, func(c *client.Client) error { return s.create(cmd.Context(), c, publicPEM) })
+	}
+	if s.secretFile != "" {
+		return a.serviceToFile(s, secret, publicPEM, create)
+	}
+	if err := create(); err != nil {
+		return err
+	}
+	return a.showSecret(secret)
+}
+
+// serviceToFile writes the secret first: an account whose key is lost is of no use.
+func (a *app) serviceToFile(s newService, secret client.LoginSecret, publicPEM string, create func() error) error {
 	text, err := secret.JSON()
 	if err != nil {
 		return err
 	}
-	if s.secretFile != "" {
-		if err := writeNew(s.secretFile, text); err != nil {
-			return usage(fmt.Errorf("--secret-file: %w", err), "")
-		}
+	if err := writeNew(s.secretFile, text); err != nil {
+		return usage(fmt.Errorf("--secret-file: %w", err), "")
 	}
-	err = a.with(cmd.Context(), t, loggedIn, func(c *client.Client) error {
-		return s.create(cmd.Context(), c, publicPEM)
-	})
-	if s.secretFile == "" {
-		if err != nil {
-			return err
-		}
-		return a.showSecret(secret, text)
-	}
-	if err != nil {
+	if err := create(); err != nil {
 		return s.unmade(err)
 	}
 	return a.show(sentence(serviceMade{"created", s.uid, s.secretFile, fingerprint(publicPEM)},
@@ -162,13 +165,17 @@ func (s newService) unmade(err error) error {
 	return err
 }
 
-// showSecret prints the secret in the form that SDKs read, whatever format was asked for: YAML is a form of its own.
-func (a *app) showSecret(secret client.LoginSecret, text []byte) error {
-	if a.output != "yaml" {
-		return write(a.env.Stdout, text)
+// showSecret prints the secret in the form that SDKs read, also where a table was asked for.
+func (a *app) showSecret(secret client.LoginSecret) error {
+	if a.output == "yaml" {
+		type plain client.LoginSecret
+		return a.show(view{data: plain(secret)})
 	}
-	type plain client.LoginSecret
-	return a.show(view{data: plain(secret)})
+	text, err := secret.JSON()
+	if err != nil {
+		return err
+	}
+	return write(a.env.Stdout, text)
 }
 
 // serviceFromKey creates an account whose private key somebody else has.
