@@ -36,14 +36,15 @@ const steadyClients = 4
 func repeatOnce(t *testing.T, c *rig.Cluster, front, uid string) *steady {
 	t.Helper()
 	s := &steady{url: front + usersPath + "/" + uid, token: superuser(t, c), repeats: 1, client: rig.NewClient(15 * time.Second)}
-	s.start(t)
+	s.start(t, steadyClients)
 	return s
 }
 
-func (s *steady) start(t *testing.T) {
+// start lets so many clients work until the end.
+func (s *steady) start(t *testing.T, clients int) {
 	ctx, stop := context.WithCancel(t.Context())
 	s.name, s.stop = rand.Text(), stop
-	for worker := range steadyClients {
+	for worker := range clients {
 		s.working.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := s.name + "-" + strconv.Itoa(worker) + "-" + strconv.Itoa(i)
