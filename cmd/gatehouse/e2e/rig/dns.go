@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -162,11 +163,12 @@ func (d *DNSMasq) await(ctx context.Context, name string, addrs ...string) error
 // Resolver asks DNS servers, host:port each, one after the other until one answers, as a host does that has them all in
 // /etc/resolv.conf.
 func Resolver(servers ...string) *net.Resolver {
-	next := rand.IntN(len(servers))
+	var next atomic.Uint64 // many may look up at once
+	next.Store(rand.Uint64() >> 1)
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (conn net.Conn, err error) {
 		for range servers {
-			next = (next + 1) % len(servers)
-			if conn, err = (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, servers[next]); err == nil {
+			server := servers[next.Add(1)%uint64(len(servers))]
+			if conn, err = (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, server); err == nil {
 				return conn, nil
 			}
 		}
