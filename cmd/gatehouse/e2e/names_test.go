@@ -358,7 +358,7 @@ func TestHostileC27ARollingRestartByNameCostsNothing(t *testing.T) {
 		if _, err := via.Login(t.Context(), front, uid, "a passphrase"); err != nil {
 			t.Fatal(err)
 		}
-		ask := &steady{url: front + usersPath + "/" + uid, token: superuser(t, c), repeats: 4, waits: true, client: via}
+		ask := &steady{url: front + usersPath + "/" + uid, token: superuser(t, c), repeats: 9, waits: true, client: via}
 		ask.start(t, 1)
 		asks = append(asks, ask)
 	}
