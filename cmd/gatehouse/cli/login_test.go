@@ -306,7 +306,7 @@ func TestInterruptedQuestionsChangeNothing(t *testing.T) {
 func TestRelativeTimesReadWell(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "now", time.Second: "in 1 second", -time.Second: "1 second ago", 59 * time.Second: "in 59 seconds", time.Minute: "in 1 minute",
-		-90 * time.Minute: "1 hour ago", 5*24*time.Hour - 400*time.Millisecond: "in 5 days", 47 * time.Hour: "in 1 day", 400 * 24 * time.Hour: "in 400 days",
+		-90 * time.Minute: "1 hour ago", 5*24*time.Hour - 400*time.Millisecond: "in 5 days", 5*24*time.Hour - 20*time.Second: "in 5 days", 47 * time.Hour: "in 1 day", 400 * 24 * time.Hour: "in 400 days",
 	} {
 		if got := relative(noon.Add(d), noon); got != want {
 			t.Errorf("%v: got %q, want %q", d, got, want)

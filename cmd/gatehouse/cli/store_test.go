@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -88,6 +89,25 @@ func TestLoginsAtTheSameTimeAreAllStored(t *testing.T) {
 	}
 }
 
+// Who reads while somebody writes sees the old file or the new one.
+func TestLoginsAreReplacedAtOnce(t *testing.T) {
+	p := loggedInTo(t, admitting(t, "admin"))
+	path := filepath.Join(p.env["HOME"], ".config", "gatehouse", "clusters.json")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	p.good("logout")
+	if got, err := io.ReadAll(reader); err != nil || string(got) != string(before) {
+		t.Errorf("a reader sees %q, %v; want what there was when it opened the file", got, err)
+	}
+}
+
 func TestNoHomeIsNoReasonToFailWithVariables(t *testing.T) {
 	m := admitting(t, "admin")
 	m.answer("GET /acs/api/v1/users", map[string]any{"array": []any{}})
@@ -95,4 +115,8 @@ func TestNoHomeIsNoReasonToFailWithVariables(t *testing.T) {
 	p.env = map[string]string{"GATEHOUSE_TOKEN": "x.y.z", "GATEHOUSE_URL": m.URL}
 	p.good("user", "list")
 	p.bad(StatusUsage, "set HOME or XDG_CONFIG_HOME", "cluster", "use", "prod")
+	p.bad(StatusUsage, "set HOME or XDG_CONFIG_HOME", "login", "--uid", "admin", "--insecure-password", "x")
+	if n := m.count("POST", "/acs/api/v1/auth/login"); n != 0 {
+		t.Errorf("%d logins that cannot be stored", n)
+	}
 }

@@ -148,6 +148,19 @@ func TestTheCurrentPasswordIsAskedForWhenAMasterWantsIt(t *testing.T) {
 	p.bad(StatusUsage, "--current-password-file", "user", "update", "alice", "--password-stdin")
 }
 
+func TestNewPasswordsAreTypedTwice(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	p.terminal = true
+	for _, typed := range [][]string{{"one", "two"}, {""}, {"one", ""}, {"one"}} {
+		p.passwords = typed
+		p.bad(StatusUsage, "password", "user", "create", "bob")
+	}
+	if n := m.count("PUT", "/acs/api/v1/users/bob"); n != 0 {
+		t.Errorf("bob was created %d times", n)
+	}
+}
+
 // What can be wrong is said before anything is asked of a master, with what to do instead.
 func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 	m := full(t)
