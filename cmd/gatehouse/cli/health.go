@@ -80,7 +80,7 @@ func (a *app) reports(ctx context.Context, t *target, kind client.HealthKind) []
 func (a *app) report(ctx context.Context, t *target, kind client.HealthKind) report {
 	r := report{URL: t.urls[0]}
 	o := a.options(t)
-	o.Patience = -1
+	o.Patience, o.Logger = -1, nil
 	c, err := client.New(o)
 	if err == nil {
 		defer c.Close()

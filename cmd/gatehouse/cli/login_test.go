@@ -292,6 +292,33 @@ func TestUnreachableMastersAreAStatusOfTheirOwn(t *testing.T) {
 	p.bad(StatusUnavailable, "use http://", "health", "--url", strings.Replace(live.URL, "http:", "https:", 1))
 }
 
+// People are told why nothing happens; scripts are not.
+func TestWaitingForAMasterIsSaidOnceOnATerminal(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	busy := 0
+	m.answer("GET /acs/api/v1/users/alice", func(w http.ResponseWriter) {
+		if busy++; busy%3 == 0 {
+			_, _ = w.Write([]byte(`{"uid":"alice"}`))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"code":"ERR_NO_LEADER"}`))
+	})
+	for _, terminal := range []bool{true, false} {
+		p.terminal = terminal
+		want := map[bool]int{true: 1, false: 0}[terminal]
+		if got := p.good("user", "show", "alice"); strings.Count(got.stderr, "No master serves this yet; trying for 10 seconds.") != want {
+			t.Errorf("terminal %v: stderr %q, want the news %d times", terminal, got.stderr, want)
+		}
+	}
+	p.terminal = true
+	if got := p.run("user", "show", "nobody"); strings.Contains(got.stderr, "trying") {
+		t.Errorf("a refusal is no reason to wait: %q", got.stderr)
+	}
+}
+
 func TestInterruptedQuestionsChangeNothing(t *testing.T) {
 	m := full(t)
 	p := loggedInTo(t, m)

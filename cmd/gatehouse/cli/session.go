@@ -14,8 +14,8 @@ import (
 	"gatehouse/httpapi/client"
 )
 
-// patience is how long a request is repeated while no master serves it: longer than an election, and than people dislike to wait.
-const patience = 5 * time.Second
+// patience is how long a request is repeated while no master serves it: longer than an election on a busy machine.
+const patience = 10 * time.Second
 
 // access is what a verb needs of the login.
 type access bool
@@ -83,7 +83,8 @@ func (a *app) connect(t *target, need access) (*client.Client, error) {
 }
 
 func (a *app) options(t *target) client.Options {
-	return client.Options{Addresses: t.urls, TLS: t.tls, Patience: patience, UserAgent: "gatehouse/" + a.env.Version, Now: a.env.Now}
+	return client.Options{Addresses: t.urls, TLS: t.tls, Patience: patience, UserAgent: "gatehouse/" + a.env.Version,
+		Now: a.env.Now, Logger: a.patientLogger()}
 }
 
 // keep stores the token that a service key has renewed. That it cannot be stored is no reason for the verb to fail: the next one renews
