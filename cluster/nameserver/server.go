@@ -86,7 +86,7 @@ func (s *Server) now() *table {
 const (
 	udpWorkers = 4               // packets answered at once at most; more wait in the kernel and are dropped by it
 	maxStreams = 64              // TCP connections; more wait in the kernel
-	perStream  = 100             // queries on one of them
+	streamLife = 10 * time.Second
 	streamIdle = 3 * time.Second // for a query to arrive in full, and for its answer to be taken
 	maxQuery   = 4096            // bytes; no sensible query has more than some hundred
 )
@@ -165,8 +165,12 @@ func (s *Server) serveStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	buffer := make([]byte, 2+maxQuery)
-	for range perStream {
-		if conn.SetDeadline(time.Now().Add(streamIdle)) != nil {
+	for end := time.Now().Add(streamLife); ; {
+		deadline := time.Now().Add(streamIdle)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if conn.SetDeadline(deadline) != nil {
 			return
 		}
 		if _, err := io.ReadFull(conn, buffer[:2]); err != nil {

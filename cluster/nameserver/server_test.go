@@ -65,13 +65,15 @@ func TestBothTransportsAnswer(t *testing.T) {
 
 // A socket on every address answers from the one that was asked, or clients take it for a forgery.
 func TestTheAnswerComesFromTheAddressThatWasAsked(t *testing.T) {
-	udp, _, _ := serve(t, with(three...), "0.0.0.0:0")
-	_, port, err := net.SplitHostPort(udp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if reply := exchange(t, "udp", "127.0.5.7:"+port, question("master.mesos.", dns.TypeA)); len(reply.Answer) != 2 {
-		t.Errorf("got %v", reply)
+	for _, every := range []string{"0.0.0.0:0", ":0"} { // of IPv4, and of both families where there are two
+		udp, _, _ := serve(t, with(three...), every)
+		_, port, err := net.SplitHostPort(udp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply := exchange(t, "udp", "127.0.5.7:"+port, question("master.mesos.", dns.TypeA)); len(reply.Answer) != 2 {
+			t.Errorf("listening at %s: got %v", every, reply)
+		}
 	}
 }
 
