@@ -84,8 +84,8 @@ func (s *Server) now() *table {
 
 // What strangers may make this process hold and do at once.
 const (
-	udpWorkers = 4               // packets answered at once at most; more wait in the kernel and are dropped by it
-	maxStreams = 64              // TCP connections; more wait in the kernel
+	udpWorkers = 4  // packets answered at once at most; more wait in the kernel and are dropped by it
+	maxStreams = 64 // TCP connections; more wait in the kernel
 	streamLife = 10 * time.Second
 	streamIdle = 3 * time.Second // for a query to arrive in full, and for its answer to be taken
 	maxQuery   = 4096            // bytes; no sensible query has more than some hundred
