@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"gatehouse/httpapi/client"
@@ -24,6 +25,8 @@ type failure struct {
 	status int
 	err    error
 	advice string // what to do, in one line or more; may be ""
+	// several are the errors that this one is about, if it is about more than one.
+	several []error
 }
 
 // Error is the problem, and on the lines after it what to do.
@@ -36,7 +39,35 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-func usage(err error, advice string) error { return &failure{StatusUsage, err, advice} }
+func fail(status int, err error, advice string) error {
+	return &failure{status: status, err: err, advice: advice}
+}
+
+func usage(err error, advice string) error { return fail(StatusUsage, err, advice) }
+
+// all reports everything that is wrong at once, so that whoever mends it mends it once.
+func all(errs ...error) error {
+	var wrong []error
+	for _, err := range errs {
+		var f *failure
+		switch {
+		case err == nil:
+		case errors.As(err, &f) && len(f.several) > 0:
+			wrong = append(wrong, f.several...)
+		default:
+			wrong = append(wrong, err)
+		}
+	}
+	switch len(wrong) {
+	case 0:
+		return nil
+	case 1:
+		return wrong[0]
+	}
+	list := "- " + strings.ReplaceAll(errors.Join(wrong...).Error(), "\n", "\n- ")
+	list = strings.ReplaceAll(list, "\n-   ", "\n  ") // advice belongs to the line before
+	return &failure{status: StatusUsage, err: fmt.Errorf("%d things are wrong", len(wrong)), advice: list, several: wrong}
+}
 
 // Status is the exit status that an error of the verbs stands for; StatusFailed for any other error.
 func Status(err error) int {

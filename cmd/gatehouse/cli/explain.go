@@ -23,7 +23,7 @@ func (t *target) explain(err error) error {
 	case err == nil, errors.As(err, &f):
 		return err
 	case client.OutcomeUnknown(err):
-		return &failure{StatusUnknown, unknown(err), "look whether it did before you repeat it"}
+		return fail(StatusUnknown, unknown(err), "look whether it did before you repeat it")
 	case errors.Is(err, context.Canceled):
 		return interrupted()
 	case client.Unauthenticated(err):
@@ -32,10 +32,10 @@ func (t *target) explain(err error) error {
 		return refusal(no)
 	}
 	if advice := tlsAdvice(err, t.urls); advice != "" {
-		return &failure{StatusUnavailable, t.unreached(err), advice}
+		return fail(StatusUnavailable, t.unreached(err), advice)
 	}
 	if client.Unavailable(err) || errors.Is(err, context.DeadlineExceeded) {
-		return &failure{StatusUnavailable, t.unreached(err), t.unavailableAdvice()}
+		return fail(StatusUnavailable, t.unreached(err), t.unavailableAdvice())
 	}
 	return err
 }
@@ -45,13 +45,13 @@ func refusal(no *client.Error) error {
 	err := fmt.Errorf("the master says %w", no)
 	switch {
 	case no.Status == http.StatusForbidden:
-		return &failure{StatusLogin, err, "log in as a user that may do this"}
+		return fail(StatusLogin, err, "log in as a user that may do this")
 	case no.Status == http.StatusTooManyRequests:
-		return &failure{StatusUnavailable, err, "try again in " + span(max(no.RetryAfter, time.Second))}
+		return fail(StatusUnavailable, err, "try again in "+span(max(no.RetryAfter, time.Second)))
 	case client.Unavailable(no):
-		return &failure{StatusUnavailable, err, "nothing was changed; try again, and see gatehouse health"}
+		return fail(StatusUnavailable, err, "nothing was changed; try again, and see gatehouse health")
 	case no.Status >= http.StatusInternalServerError && no.RequestID != "":
-		return &failure{StatusFailed, err, "the masters' logs say more about the request " + safe(no.RequestID)}
+		return fail(StatusFailed, err, "the masters' logs say more about the request "+safe(no.RequestID))
 	}
 	return err
 }
@@ -89,7 +89,7 @@ func unknown(err error) error {
 // settle says how to find out whether a change with an unknown outcome was made.
 func settle(err error, look string) error {
 	if client.OutcomeUnknown(err) {
-		return &failure{StatusUnknown, unknown(err), "look whether it did, and repeat it if not: " + look}
+		return fail(StatusUnknown, unknown(err), "look whether it did, and repeat it if not: "+look)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (t *target) notLoggedIn() error {
 	if t.name != "" {
 		where = t.name
 	}
-	return &failure{StatusLogin, fmt.Errorf("not logged in to %s", where), t.loginAdvice("log in: ") + "\nor put a token into GATEHOUSE_TOKEN"}
+	return fail(StatusLogin, fmt.Errorf("not logged in to %s", where), t.loginAdvice("log in: ")+"\nor put a token into GATEHOUSE_TOKEN")
 }
 
 // refused says whose token it was: one from a variable is easily forgotten.
@@ -108,11 +108,11 @@ func (t *target) refused(err error) error {
 	advice := t.loginAdvice("log in again: ")
 	switch {
 	case !errors.As(err, &no):
-		return &failure{StatusLogin, err, advice}
+		return fail(StatusLogin, err, advice)
 	case t.given:
-		return &failure{StatusLogin, fmt.Errorf("the token in GATEHOUSE_TOKEN is refused: %w", no), "put a new one there, or unset the variable to use a stored login"}
+		return fail(StatusLogin, fmt.Errorf("the token in GATEHOUSE_TOKEN is refused: %w", no), "put a new one there, or unset the variable to use a stored login")
 	}
-	return &failure{StatusLogin, fmt.Errorf("the stored login is refused: %w", no), advice}
+	return fail(StatusLogin, fmt.Errorf("the stored login is refused: %w", no), advice)
 }
 
 func (t *target) loginAdvice(what string) string {

@@ -131,7 +131,7 @@ func verdict(reports []report) error {
 	case sick == 0:
 		return nil
 	case silent == len(reports):
-		return &failure{StatusUnavailable, errors.New("no master answers"), ""}
+		return fail(StatusUnavailable, errors.New("no master answers"), "")
 	case len(reports) == 1:
 		return errors.New("the master is not healthy")
 	}

@@ -53,15 +53,13 @@ func (a *app) loginCommand() *cobra.Command {
 }
 
 func (a *app) login(cmd *cobra.Command, f *loginFlags) error {
+	var errBoth error
 	if f.serviceKey != "" && f.password.given(cmd.Flags(), "") > 0 {
-		return usage(errors.New("--service-key and a password: want one of them"), "")
+		errBoth = usage(errors.New("--service-key and a password: want one of them"), "")
 	}
-	key, err := f.readKey()
-	if err != nil {
-		return err
-	}
-	t, err := a.loginTarget(f, key)
-	if err != nil {
+	key, errKey := f.readKey()
+	t, errTarget := a.loginTarget(f, key)
+	if err := all(errBoth, errKey, errTarget); err != nil {
 		return err
 	}
 	credentials, err := a.credentials(cmd, f, t, key)
@@ -94,19 +92,16 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	if _, err := newStore(a.env.Getenv); err != nil {
 		return nil, usage(err, "")
 	}
-	urls, err := a.urls()
-	if err != nil {
-		return nil, err
-	}
 	l, err := a.load()
 	if err != nil {
 		return nil, err
 	}
+	urls, errURLs := a.urls()
 	name := first(f.name, a.env.Getenv["GATEHOUSE_CLUSTER"])
 	if len(urls) == 0 && key.base != "" && l.Clusters[name] == nil {
 		urls = []string{key.base}
 	}
-	if name != "" && len(urls) == 0 && len(l.Clusters) > 0 && l.Clusters[name] == nil {
+	if name != "" && len(urls) == 0 && len(l.Clusters) > 0 && l.Clusters[name] == nil && errURLs == nil {
 		return nil, l.unknown(name)
 	}
 	if name == "" {
@@ -115,7 +110,7 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	t := l.targetOfLogin(name, urls)
 	t.serviceKey = f.serviceKey
 	a.warnPlain(t.urls)
-	return t, a.readTLS(t)
+	return t, all(errURLs, a.readTLS(t))
 }
 
 // targetOfLogin adds to a name and addresses, as far as they are given, what is known of them.
@@ -194,7 +189,7 @@ func (a *app) exchange(ctx context.Context, t *target, credentials client.Creden
 	defer c.Close()
 	token, err := c.Login(ctx)
 	if client.IsCode(err, "ERR_INVALID_CREDENTIALS") {
-		return token, &failure{StatusLogin, fmt.Errorf("%s is not let in: wrong user, or wrong password or key", credentials.UID()), ""}
+		return token, fail(StatusLogin, fmt.Errorf("%s is not let in: wrong user, or wrong password or key", credentials.UID()), "")
 	}
 	t.uid = credentials.UID()
 	return token, t.explain(err)
@@ -209,7 +204,7 @@ func (a *app) remember(t *target, token client.Token) error {
 		return nil
 	})
 	if err != nil {
-		return &failure{StatusFailed, err, "the login went well, but it cannot be stored"}
+		return fail(StatusFailed, err, "the login went well, but it cannot be stored")
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func (a *app) ask(ctx context.Context, question, instead string) (string, error)
 	}
 }
 
-func interrupted() error { return &failure{StatusInterrupted, errors.New("interrupted"), ""} }
+func interrupted() error { return fail(StatusInterrupted, errors.New("interrupted"), "") }
 
 // askPassword asks for a password that exists.
 func (a *app) askPassword(ctx context.Context, question, instead string) (string, error) {
@@ -175,5 +175,5 @@ func (a *app) confirm(ctx context.Context, question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return &failure{StatusFailed, errors.New("nothing was changed"), ""}
+	return fail(StatusFailed, errors.New("nothing was changed"), "")
 }

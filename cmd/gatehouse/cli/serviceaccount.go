@@ -159,7 +159,7 @@ func (s newService) create(ctx context.Context, c *client.Client, publicPEM stri
 func (s newService) unmade(err error) error {
 	var f *failure
 	if errors.As(err, &f) && f.status == StatusUnknown {
-		return &failure{StatusUnknown, f.err, f.advice + "\nIf it was created, its login secret is in " + s.secretFile}
+		return fail(StatusUnknown, f.err, f.advice+"\nIf it was created, its login secret is in "+s.secretFile)
 	}
 	_ = os.Remove(s.secretFile)
 	return err

@@ -58,28 +58,26 @@ type target struct {
 
 // find decides which cluster is meant. public verbs work without a login, so they need no file that can be read.
 func (a *app) find(public bool) (*target, error) {
-	urls, err := a.urls()
-	if err != nil {
-		return nil, err
-	}
+	urls, errURLs := a.urls()
 	t := &target{urls: urls, token: strings.TrimSpace(a.env.Getenv["GATEHOUSE_TOKEN"])}
 	t.given = t.token != ""
 	name := first(a.target.cluster, a.env.Getenv["GATEHOUSE_CLUSTER"])
-	l, err := a.load()
-	if err != nil {
-		if name != "" || len(urls) == 0 || !public && !t.given {
-			return nil, err
-		}
+	l, errLoad := a.load()
+	if errLoad != nil {
 		l = &logins{}
+		if name == "" && len(urls) > 0 && (public || t.given) {
+			errLoad = nil // it is not needed
+		}
 	}
-	if name, err = l.choose(name, urls); err != nil {
-		return nil, err
+	name, errName := l.choose(name, urls)
+	if errLoad != nil {
+		errName = errLoad
 	}
 	t.use(name, l.Clusters[name])
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}
 	}
-	return t, a.readTLS(t)
+	return t, all(errURLs, errName, a.readTLS(t))
 }
 
 // use takes from a stored login what flags and variables have not said.

@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net/http/httptest"
 	"strings"
@@ -46,6 +48,7 @@ func TestLoginsRememberCertificates(t *testing.T) {
 	front := httptest.NewUnstartedServer(m)
 	front.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
 	front.TLS.ClientCAs.AppendCertsFromPEM([]byte(certificate))
+	front.Config.ErrorLog = log.New(io.Discard, "", 0) // it refuses what is refused here on purpose
 	front.StartTLS()
 	defer front.Close()
 

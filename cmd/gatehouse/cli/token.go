@@ -55,7 +55,7 @@ func (a *app) tokenShow(ctx context.Context, raw bool) error {
 	}
 	claims, err := readToken(token)
 	if err != nil {
-		return &failure{StatusFailed, err, "print it as it is: gatehouse token show --raw"}
+		return fail(StatusFailed, err, "print it as it is: gatehouse token show --raw")
 	}
 	return a.show(a.claimsView(claims))
 }
@@ -153,7 +153,7 @@ func (a *app) tokenVerify(ctx context.Context, f *verifyFlags) error {
 	}
 	c, err := client.VerifyToken(keys, raw, a.env.Now())
 	if err != nil {
-		return &failure{StatusFailed, err, ""}
+		return fail(StatusFailed, err, "")
 	}
 	return a.show(a.claimsView(tokenClaims{UID: c.UID, IssuedAt: c.IssuedAt.UTC(), ExpiresAt: c.Expires.UTC(), KID: c.KID, Verified: true}))
 }
