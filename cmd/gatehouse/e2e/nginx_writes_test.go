@@ -51,7 +51,7 @@ func TestNginxSendsNoWriteTwice(t *testing.T) {
 				putUser(t, c, c.Masters[0], uid, methods[0].body)
 			}
 			switch status := send(i, uid); {
-			case len(trap.requests) == 0 && status == m.success:
+			case len(trap.requests) == 0 && (status == m.success || status == http.StatusServiceUnavailable):
 				return fmt.Errorf("the masters got it: %d", status)
 			case len(trap.requests) != 1 || status != http.StatusBadGateway:
 				return fmt.Errorf("%d and %d requests in the trap, want 502 and one: %w", status, len(trap.requests), rig.ErrFinal)
@@ -64,7 +64,11 @@ func TestNginxSendsNoWriteTwice(t *testing.T) {
 	for n := range 15 { // long enough for nginx to try it again
 		uid := named(t, fmt.Sprintf("n%d", n))
 		for i, m := range methods {
-			if status := send(i, uid); status != m.success {
+			status := send(i, uid)
+			if status == http.StatusServiceUnavailable { // of the masters, which are busy electing
+				break
+			}
+			if status != m.success {
 				t.Errorf("%s beside a dead master: %d, want %d", m.method, status, m.success)
 			}
 		}
