@@ -31,9 +31,6 @@ type apiListener struct {
 	door door
 }
 
-// url is where clients find it, with the port that the kernel chose.
-func (l *apiListener) url() string { return l.spec.Scheme + "://" + l.Addr().String() }
-
 // maxClients bounds the connections of each API listener; further ones wait in the kernel.
 const maxClients = 8192
 
