@@ -208,6 +208,9 @@ func (n *Node) handleProbe(w http.ResponseWriter, r *http.Request) {
 	answerCall(w, a)
 }
 
+// KnockGossip connects to a gossip port over TCP and hangs up.
+func KnockGossip(ctx context.Context, addr string) error { return gossip.Knock(ctx, addr) }
+
 // ProbeGossip asks whether a master answers gossip over UDP at an address, and how long that takes. It leaves no trace
 // there either. id is the master's server id; ctx needs a deadline.
 func ProbeGossip(ctx context.Context, keys Keys, id, addr string) (time.Duration, error) {

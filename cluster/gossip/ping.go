@@ -56,3 +56,12 @@ func pinger(keys [][]byte, to *net.UDPAddr, patience time.Duration) (*memberlist
 	c.Logger = log.New(io.Discard, "", 0)
 	return memberlist.Create(c)
 }
+
+// Knock connects to the gossip port of a master over TCP and hangs up, in a way that is not worth a line in its log.
+func Knock(ctx context.Context, addr string) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(memberlist.AddLabelHeaderToStream(conn, label), conn.Close())
+}

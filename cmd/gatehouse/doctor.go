@@ -78,6 +78,11 @@ func (c *config) patient() doctor.Input {
 	for _, address := range c.Join {
 		in.Join = append(in.Join, withPort(address, c.GossipListen))
 	}
+	if in.DNSListen = c.DNSListen; in.DNSListen != "" {
+		for _, name := range c.DNSNames {
+			in.DNSNames = append(in.DNSNames, name+"."+c.DNSZone)
+		}
+	}
 	for _, l := range c.Listeners {
 		if !l.Redirect {
 			in.API = append(in.API, doctor.Listener{Address: l.Address, TLS: l.TLS, Proxy: l.Proxy})

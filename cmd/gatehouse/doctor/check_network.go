@@ -44,6 +44,25 @@ func checkNames(f *facts) (found []Finding) {
 	return otherwise(found, strings.Join(good, ", "))
 }
 
+// checkDNS asks the master's own DNS, if it has one.
+func checkDNS(f *facts) (found []Finding) {
+	if f.in.DNSListen == "" {
+		return ok("this master answers no DNS (--dns-listen)")
+	}
+	if f.daemon.via == "" {
+		return notChecked("the master does not answer")
+	}
+	var good []string
+	for _, n := range f.dns {
+		if n.err != nil {
+			found = append(found, warning(fmt.Sprintf("DNS at %s has no answer for %s: %s", f.in.DNSListen, n.name, why(n.err)), "see the checks daemon and quorum; look for errors about DNS in the master's log"))
+			continue
+		}
+		good = append(good, n.String())
+	}
+	return otherwise(found, strings.Join(good, ", "))
+}
+
 // String is the name with its addresses.
 func (n nameFact) String() string {
 	if len(n.addrs) == 1 && n.addrs[0] == n.name {

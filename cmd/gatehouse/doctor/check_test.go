@@ -149,6 +149,9 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"own address closed", func(f *facts) { f.peers[0].err = refused }, "own-address", Problem, "does not lead"},
 		{"own address elsewhere", func(f *facts) { f.peers[0].result.ID = "id9" }, "own-address", Problem, "leads to another master"},
 		{"name", func(f *facts) { f.names[0] = nameFact{"master.mesos", nil, &net.DNSError{Err: "no such host"}} }, "names", Problem, "master.mesos does not resolve: no such host"},
+		{"own DNS", func(f *facts) {
+			f.in.DNSListen, f.dns = ":53", []nameFact{{"leader.mesos", nil, &net.DNSError{Err: "no such host"}}}
+		}, "dns", Warning, "no answer for leader.mesos: no such host"},
 		{"gossip tcp", func(f *facts) { f.ports[0].err = refused }, "gossip", Problem, "/tcp"},
 		{"gossip udp", func(f *facts) { f.ports[1].err = refused }, "gossip", Warning, "/udp"},
 		{"api", func(f *facts) { f.ports[5].err = refused }, "api", Warning, "the API of m2"},

@@ -23,6 +23,8 @@ type Input struct {
 	Join          []string   // gossip addresses, host:port
 	Peers         []string   // further peer ports to ask, host:port
 	Expect        int
+	DNSListen     string   // host:port of the master's own DNS; "" for none
+	DNSNames      []string // that it answers, in full
 	// LookupHost resolves the hosts in Join.
 	LookupHost func(ctx context.Context, host string) ([]string, error)
 
@@ -89,6 +91,7 @@ var checks = []check{
 	{"cluster-id", checkClusterID},
 	{"own-address", checkOwnAddress},
 	{"names", checkNames},
+	{"dns", checkDNS},
 	{"gossip", checkGossip},
 	{"api", checkAPI},
 	{"clock-skew", checkSkew},

@@ -24,6 +24,7 @@ type facts struct {
 	audit  auditFacts
 	daemon daemonFacts
 	names  []nameFact
+	dns    []nameFact // as the master's own DNS answers
 	peers  []peerFact
 	ports  []portFact
 	clock  clockFacts
@@ -94,7 +95,8 @@ func examine(ctx context.Context, in Input) *facts {
 	local.Go(func() error { f.lookAtDisk(ctx); return nil })
 	local.Go(func() error { f.clock = lookAtClock(); return nil })
 	remote.Go(func() error { f.daemon = lookAtDaemon(ctx, in); return nil })
-	remote.Go(func() error { f.names = resolve(ctx, in); return nil })
+	remote.Go(func() error { f.names = resolve(ctx, hostsOf(in.Join), in.LookupHost); return nil })
+	remote.Go(func() error { f.dns = resolve(ctx, in.DNSNames, ownDNS(in.DNSListen)); return nil })
 	_ = remote.Wait() // never fails
 	f.askPeers(ctx)
 	f.knock(ctx)

@@ -14,27 +14,41 @@ import (
 	"gatehouse/cluster"
 )
 
-// resolve looks every host of the join addresses up, as the daemon does.
-func resolve(ctx context.Context, in Input) []nameFact {
-	ctx, cancel := context.WithTimeout(ctx, namesLimit)
-	defer cancel()
-	var hosts []string
-	for _, address := range in.Join {
+// hostsOf are the hosts of addresses, each once.
+func hostsOf(addresses []string) (hosts []string) {
+	for _, address := range addresses {
 		host, _, err := net.SplitHostPort(address)
 		if err == nil && !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 		}
 	}
+	return hosts
+}
+
+// resolve looks names up, all at once.
+func resolve(ctx context.Context, hosts []string, lookup func(context.Context, string) ([]string, error)) []nameFact {
+	ctx, cancel := context.WithTimeout(ctx, namesLimit)
+	defer cancel()
 	facts := make([]nameFact, len(hosts))
 	var all sync.WaitGroup
 	for i, host := range hosts {
 		all.Go(func() {
-			addrs, err := in.LookupHost(ctx, host)
+			addrs, err := lookup(ctx, host)
 			facts[i] = nameFact{host, addrs, err}
 		})
 	}
 	all.Wait()
 	return facts
+}
+
+// ownDNS asks the master's own DNS server.
+func ownDNS(address string) func(context.Context, string) ([]string, error) {
+	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, local(address))
+	}}
+	return func(ctx context.Context, name string) ([]string, error) {
+		return r.LookupHost(ctx, strings.TrimSuffix(name, ".")+".")
+	}
 }
 
 // askPeers asks every peer port that may be there, and then those that the answers name.
@@ -220,7 +234,10 @@ func (f *facts) knock(ctx context.Context) {
 }
 
 func (f *facts) reach(ctx context.Context, p portFact) error {
-	if p.what == "gossip-udp" {
+	switch p.what {
+	case "gossip":
+		return cluster.KnockGossip(ctx, p.address)
+	case "gossip-udp":
 		i := slices.IndexFunc(f.peers, func(q peerFact) bool { return q.err == nil && q.result.Gossip == p.address })
 		_, err := cluster.ProbeGossip(ctx, f.key.ring, f.peers[i].result.ID, p.address)
 		return err

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +83,18 @@ func TestTheDoctorFindsNothingWrongWithASoundCluster(t *testing.T) {
 			return err
 		})
 	}
+}
+
+// A monitor sees how far the clocks of the masters are apart.
+func TestClockSkewIsAMetric(t *testing.T) {
+	c := shared(t)
+	await(t, 30*time.Second, "the skew of both other masters", func(ctx context.Context) error {
+		answer, err := c.Client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: c.Masters[0].API + "/metrics"})
+		if n := strings.Count(string(answer.Body), "\ngatehouse_clock_skew_seconds{"); err == nil && n < 2 {
+			err = fmt.Errorf("got %d samples", n)
+		}
+		return err
+	})
 }
 
 func TestTheDoctorFindsPlantedFaults(t *testing.T) {
