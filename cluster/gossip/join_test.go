@@ -106,4 +106,8 @@ func TestAResolverThatHangsEndsWithTheContext(t *testing.T) {
 	if _, err := a.Join(ctx, []string{"slow"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the end of the context", err)
 	}
+	b := resolving(t, "bbbb", nil)
+	if joined, err := a.Join(ctx, []string{"127.0.0.1:" + strconv.Itoa(b.Port())}); joined != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after the end: got %d, %v; want nobody contacted", joined, err)
+	}
 }
