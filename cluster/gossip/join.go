@@ -5,51 +5,83 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
 
 const (
-	maxJoins      = 8                // addresses contacted at once: dead ones take seconds, and a name may have many
-	maxAddresses  = 64               // contacted in one round; whoever answers for a name must not set the masters on a network
-	lookupTimeout = 10 * time.Second // for a name
-	shownErrors   = 3                // in the error of a round
+	maxJoins      = 8               // addresses contacted at once: dead ones take seconds, and a name may have many
+	maxAddresses  = 64              // contacted in one round; whoever answers for a name must not set the masters on a network
+	lookupTimeout = 5 * time.Second // for a name
+	shownErrors   = 3               // in the error of a round
 )
 
+// round is one attempt to reach all join addresses.
+type round struct {
+	slots chan struct{}
+
+	mu     sync.Mutex // guards the rest
+	seen   map[string]bool
+	joined int
+	errs   []error
+}
+
 // Join contacts addresses, host or host:port, once. A name is resolved now, and every address it has is tried; the
-// default port is our own. It returns how many masters answered, and an error if none did.
+// default port is our own. It returns how many masters answered, and an error if none did. A resolver that hangs keeps
+// no other address waiting.
 func (g *Gossip) Join(ctx context.Context, addrs []string) (int, error) {
-	targets, errs := g.resolveAll(ctx, addrs)
-	var (
-		mu     sync.Mutex // guards joined and errs
-		joined int
-		all    sync.WaitGroup
-	)
-	slots := make(chan struct{}, maxJoins)
-	for _, t := range targets {
-		slots <- struct{}{}
+	r := &round{slots: make(chan struct{}, maxJoins), seen: map[string]bool{g.list.LocalNode().Address(): true}}
+	var all sync.WaitGroup
+	for _, addr := range addrs {
 		all.Go(func() {
-			defer func() { <-slots }()
-			err := g.joinOne(ctx, t)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-			} else {
-				joined++
+			found, err := g.resolve(ctx, addr)
+			r.note(0, err)
+			for _, t := range r.fresh(found) {
+				all.Go(func() {
+					r.slots <- struct{}{}
+					defer func() { <-r.slots }()
+					r.note(1, g.joinOne(ctx, t))
+				})
 			}
 		})
 	}
 	all.Wait()
-	if joined > 0 {
-		return joined, nil
+	return r.outcome()
+}
+
+// fresh are those addresses that are not ours, were not tried before, and are not too many.
+func (r *round) fresh(found []string) (targets []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range found {
+		if !r.seen[t] && len(r.seen) <= maxAddresses {
+			r.seen[t] = true
+			targets = append(targets, t)
+		}
 	}
-	if more := len(errs) - shownErrors; more > 0 {
-		errs = append(errs[:shownErrors:shownErrors], fmt.Errorf("and %d more", more))
+	return targets
+}
+
+// note counts who answered, unless there is an error.
+func (r *round) note(joined int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.errs = append(r.errs, err)
+		return
 	}
-	return 0, errors.Join(errs...)
+	r.joined += joined
+}
+
+func (r *round) outcome() (int, error) {
+	if r.joined > 0 {
+		return r.joined, nil
+	}
+	if more := len(r.errs) - shownErrors; more > 0 {
+		r.errs = append(r.errs[:shownErrors:shownErrors], fmt.Errorf("and %d more", more))
+	}
+	return 0, errors.Join(r.errs...)
 }
 
 func (g *Gossip) joinOne(ctx context.Context, target string) error {
@@ -61,23 +93,6 @@ func (g *Gossip) joinOne(ctx context.Context, target string) error {
 		return one // of a list of one, which prints over several lines
 	}
 	return err
-}
-
-// resolveAll returns the addresses of all names, each once and without our own, and why names have none.
-func (g *Gossip) resolveAll(ctx context.Context, addrs []string) (targets []string, errs []error) {
-	own := g.list.LocalNode().Address()
-	for _, addr := range addrs {
-		found, err := g.resolve(ctx, addr)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		for _, t := range found {
-			if t != own && !slices.Contains(targets, t) && len(targets) < maxAddresses {
-				targets = append(targets, t)
-			}
-		}
-	}
-	return targets, errs
 }
 
 // resolve returns the addresses of a name now.

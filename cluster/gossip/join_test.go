@@ -90,9 +90,36 @@ func TestARoundContactsNoMoreThanSoMany(t *testing.T) {
 		addrs = append(addrs, fmt.Sprintf("127.9.%d.%d", i/256, i%256))
 	}
 	a := resolving(t, "aaaa", func(context.Context, string) ([]string, error) { return addrs, nil })
-	targets, errs := a.resolveAll(t.Context(), []string{"many"})
-	if len(targets) != maxAddresses || len(errs) > 0 {
-		t.Errorf("got %d addresses and the errors %v, want %d", len(targets), errs, maxAddresses)
+	r := &round{seen: map[string]bool{"127.0.0.1:1": true}}
+	if n := len(r.fresh(addrs)) + len(r.fresh([]string{"127.0.0.1:1", addrs[0], "127.0.0.2:1"})); n != maxAddresses {
+		t.Errorf("%d addresses are tried, want %d", n, maxAddresses)
+	}
+	if _, err := a.Join(t.Context(), []string{"many"}); err == nil || !strings.HasSuffix(err.Error(), fmt.Sprintf("and %d more", maxAddresses-shownErrors)) {
+		t.Errorf("got the error %v, want one of %d addresses", err, maxAddresses)
+	}
+}
+
+// A master that is given a name and an address does not wait for the name.
+func TestAResolverThatHangsKeepsNoAddressWaiting(t *testing.T) {
+	hanging := make(chan struct{})
+	a := resolving(t, "aaaa", func(context.Context, string) ([]string, error) {
+		<-hanging
+		return nil, errors.New("too late")
+	})
+	b := resolving(t, "bbbb", nil)
+	joined := make(chan int, 1)
+	go func() {
+		n, _ := a.Join(t.Context(), []string{"slow", "127.0.0.1:" + strconv.Itoa(b.Port())})
+		joined <- n
+	}()
+	for deadline := time.Now().Add(10 * time.Second); b.Alive() != 2; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the address waits for the name")
+		}
+	}
+	close(hanging)
+	if n := <-joined; n != 1 {
+		t.Errorf("%d answered, want 1", n)
 	}
 }
 
