@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -45,12 +46,21 @@ func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password strin
 	_, err = c.Do(cmd.Context(), client.Request{Method: http.MethodPost, Path: "/gatehouse/v1/reset-superuser", Public: true,
 		Body: map[string]string{"uid": uid, "password": password}, Into: &done})
 	if err != nil {
-		return fmt.Errorf("reset superuser through %s: %w", socket, err)
+		return resetError(socket, err)
 	}
 	for _, line := range done.Steps {
 		fmt.Fprintf(cmd.OutOrStdout(), "INFO: %s\n", line)
 	}
 	return nil
+}
+
+// resetError says what to do when the socket cannot be reached.
+func resetError(socket string, err error) error {
+	var unreached *net.OpError
+	if errors.As(err, &unreached) && unreached.Op == "dial" {
+		return fmt.Errorf("no master answers: %w\n  run this on a master, as the user that runs it, and name its --data-dir", unreached)
+	}
+	return fmt.Errorf("reset superuser through %s: %w", socket, err)
 }
 
 // adminClient speaks HTTP over the admin socket; the host name of URLs does not matter.

@@ -148,6 +148,14 @@ func TestKeygenAddsAndDropsKeysInTheOrderOfTheirAge(t *testing.T) {
 	}
 }
 
+func TestResetSuperuserSaysWhereToRunIt(t *testing.T) {
+	dir := t.TempDir()
+	code, _, errs := runWith(t, "a-passphrase\n", "reset-superuser", "--data-dir", dir, "admin")
+	if code != 1 || !strings.Contains(errs, filepath.Join(dir, "admin.sock")) || !strings.Contains(errs, "--data-dir") {
+		t.Errorf("status %d, %q; want the socket and what to do", code, errs)
+	}
+}
+
 func TestUnknownCommandsAndFlagsAreUsageErrors(t *testing.T) {
 	for _, args := range [][]string{{"serve"}, {"agent", "--no-such-flag"}, {"version", "extra"}, {"keys", "activate"}, {"keys", "rotate"},
 		{"keygen", "--add"}, {"keygen", "--drop", "x"}, {"keygen", "file"}, {"keygen", "--add", "-o", "x", "y"}, {"cluster-keys", "activate"}} {
