@@ -58,7 +58,7 @@ func (p *program) resetSuperuser(cmd *cobra.Command, socket, uid, password strin
 func resetError(socket string, err error) error {
 	var unreached *net.OpError
 	if errors.As(err, &unreached) && unreached.Op == "dial" {
-		return fmt.Errorf("no master answers: %w\n  run this on a master, as the user that runs it, and name its --data-dir", unreached)
+		return fmt.Errorf("no master answers at %s: %w\n  run this on a master, as the user that runs it, and name its --data-dir", socket, unreached.Err)
 	}
 	return fmt.Errorf("reset superuser through %s: %w", socket, err)
 }
