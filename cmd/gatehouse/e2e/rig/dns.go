@@ -96,7 +96,7 @@ func StartDNSMasq(ctx context.Context, dir string, lines ...string) (*DNSMasq, e
 	config := append([]string{"port=" + strconv.Itoa(port), "listen-address=127.0.0.1", "bind-interfaces", "no-resolv", "no-hosts", "addn-hosts=" + d.hosts,
 		"local-ttl=1", "pid-file="}, lines...)
 	if os.Geteuid() == 0 {
-		config = append(config, "user=root") // or it could not read its files again
+		config = append(config, "user=root", "group=root") // others could not read its files again, nor would they die with this process
 	}
 	path := filepath.Join(dir, "dnsmasq.conf")
 	err = errors.Join(os.WriteFile(path, []byte(strings.Join(config, "\n")+"\n"), 0o600), os.WriteFile(d.hosts, []byte("127.0.0.1 ready.test\n"), 0o600))

@@ -41,7 +41,7 @@ func NewNamespace(ctx context.Context, dir string, nameservers ...string) (*Name
 		argv = append(argv, "--user", "--map-root-user")
 	}
 	var err error
-	if n.holder, err = startProcess(append(argv, "sh", "-c", script+"echo ready; exec sleep 1000000"), nil, n.log); err != nil {
+	if n.holder, err = startProcess(append(argv, "sh", "-c", script+"echo ready; exec setpriv --pdeathsig KILL sleep 1000000"), nil, n.log); err != nil {
 		return nil, err
 	}
 	err = Await(ctx, 10*time.Second, "a namespace", func(context.Context) error {
@@ -71,7 +71,8 @@ func (n *Namespace) Enter(argv ...string) []string {
 	if err == nil {
 		enter = append(enter, "--wd="+dir)
 	}
-	return append(append(enter, "--"), argv...)
+	// Who changes namespaces may lose the signal that ends a child of ours with us.
+	return append(append(enter, "--", "setpriv", "--pdeathsig", "KILL"), argv...)
 }
 
 // Run runs a command within and answers what it prints.
