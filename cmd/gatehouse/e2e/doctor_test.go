@@ -143,7 +143,10 @@ func TestTheDoctorFindsPlantedFaults(t *testing.T) {
 	}
 	awaitFinding(t, c, m, "daemon", "problem", "does not run")
 	awaitFinding(t, c, m, "data-damage", "ok", "whole")
-	damage(t, filepath.Join(m.DataDir, "raft.db"))
+	// Less than its two first pages is left; what is cut off further back may never have been used.
+	if err := os.Truncate(filepath.Join(m.DataDir, "raft.db"), 5000); err != nil {
+		t.Fatal(err)
+	}
 	awaitFinding(t, c, m, "data-damage", "problem", "raft.db")
 }
 
@@ -152,18 +155,6 @@ func foreignKey(t *testing.T, c *rig.Cluster) string {
 	file := filepath.Join(t.TempDir(), "foreign.key")
 	must[string](t)(c.Run(t.Context(), "", "keygen", "--output", file))
 	return file
-}
-
-// damage cuts the end off a file.
-func damage(t *testing.T, path string) {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err == nil {
-		err = os.Truncate(path, info.Size()/2)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // expiredPair writes a certificate that was good yesterday, and its key.
