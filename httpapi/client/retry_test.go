@@ -111,7 +111,9 @@ var rules = []struct {
 	{"a busy leader is the same behind every master", put, [][]step{{says(503, "ERR_BUSY"), fine}, {fine}}, success, []int{2, 0}, false},
 	{"a long wait is left to the caller", put, [][]step{{saysLater(429, "ERR_TOO_MANY_REQUESTS", "3600"), fine}},
 		outcome{code: "ERR_TOO_MANY_REQUESTS", unavailable: true}, []int{1}, false},
-	{"redirects are not followed", get, [][]step{{func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect) }, fine}},
+	{"redirects are not followed", get, [][]step{{func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect)
+	}, fine}},
 		outcome{code: "308"}, []int{1}, false},
 }
 
