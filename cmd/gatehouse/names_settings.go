@@ -107,9 +107,14 @@ func joinLookup(servers []string) func(ctx context.Context, host string) ([]stri
 	if len(servers) == 0 {
 		return nil
 	}
+	return lookupIn(servers, resolverPatience)
+}
+
+// lookupIn asks the servers in order, each for so long, until one knows whether the name exists.
+func lookupIn(servers []string, patience time.Duration) func(ctx context.Context, host string) ([]string, error) {
 	return func(ctx context.Context, host string) (addrs []string, err error) {
 		for _, server := range servers {
-			if addrs, err = lookupAt(ctx, server, host); err == nil {
+			if addrs, err = lookupAt(ctx, server, host, patience); err == nil {
 				return addrs, nil
 			}
 			if missing := (*net.DNSError)(nil); errors.As(err, &missing) && missing.IsNotFound {
@@ -125,8 +130,8 @@ const resolverPatience = 3 * time.Second
 
 // lookupAt asks one DNS server for the addresses of a host. The name is taken as it is, not below the domains that
 // /etc/resolv.conf searches.
-func lookupAt(ctx context.Context, server, host string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolverPatience)
+func lookupAt(ctx context.Context, server, host string, patience time.Duration) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, server)
