@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	maxJoins      = 8               // addresses contacted at once: dead ones take seconds, and a name may have many
-	maxAddresses  = 64              // contacted in one round; whoever answers for a name must not set the masters on a network
-	lookupTimeout = 5 * time.Second // for a name
-	shownErrors   = 3               // in the error of a round
+	maxJoins      = 8                // addresses contacted at once: dead ones take seconds, and a name may have many
+	maxAddresses  = 64               // contacted in one round; whoever answers for a name must not set the masters on a network
+	lookupTimeout = 10 * time.Second // for a name; three DNS servers may be asked in it
+	shownErrors   = 3                // in the error of a round
 )
 
 // round is one attempt to reach all join addresses.
