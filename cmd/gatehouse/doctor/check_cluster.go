@@ -70,10 +70,18 @@ func checkQuorum(f *facts) []Finding {
 // notFormed is for answers of masters that have no cluster yet, and for no answer at all.
 func (f *facts) notFormed() []Finding {
 	n := len(f.masters())
+	if n == 0 && f.anyOld() {
+		return notChecked("the masters run a version that cannot be asked")
+	}
 	if n == 0 {
 		return []Finding{problem("no master answers on its peer port", "see the checks daemon and masters")}
 	}
 	return []Finding{warning(fmt.Sprintf("%d masters answer, and there is no cluster yet; %d are expected here", n, f.in.Expect), "start the others with the same --expect and --join; gatehouse health says what is missing")}
+}
+
+// anyOld reports whether a master answers whose version is too old to be asked.
+func (f *facts) anyOld() bool {
+	return slices.ContainsFunc(f.peers, func(p peerFact) bool { return errors.Is(p.err, cluster.ErrNoProbe) })
 }
 
 // nameOf is the name of a server, as far as it or another knows it.
@@ -203,7 +211,7 @@ func checkKeys(f *facts) (found []Finding) {
 		found = append(found, f.compareKeys(m, own)...)
 	}
 	if n := len(f.others()); n == 0 && foreign == 0 {
-		return append(found, notChecked("no other master answers")...)
+		return append(found, notChecked("no other master answers, or says which keys it has")...)
 	}
 	return otherwise(found, fmt.Sprintf("all masters that answer have the keys %v", own))
 }

@@ -171,7 +171,7 @@ func checkVersions(f *facts) []Finding {
 	_, same := by[f.in.Version]
 	switch {
 	case len(by) == 0:
-		return notChecked("no master answers")
+		return notChecked("no master says which version it runs")
 	case len(by) > 1:
 		return []Finding{warning("versions differ: "+strings.Join(parts, "; "), "finish the upgrade, one master after the other (docs/operating.md)")}
 	case !same:

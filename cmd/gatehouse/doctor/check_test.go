@@ -121,6 +121,14 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"one down weakens", func(f *facts) { f.peers[2].err = refused }, "quorum", Warning, "2 of 3"},
 		{"two down", func(f *facts) { f.peers[1].err, f.peers[2].err = refused, refused }, "quorum", Problem, "1 of 3"},
 		{"no leader", func(f *facts) { each(f, func(r *cluster.ProbeResult) { r.Leader = "" }) }, "quorum", Problem, "none of them leads"},
+		{"all of an old version", func(f *facts) {
+			for i := range f.peers {
+				f.peers[i].err, f.peers[i].result = cluster.ErrNoProbe, cluster.ProbeResult{ID: f.peers[i].result.ID}
+			}
+		}, "quorum", NotChecked, "cannot be asked"},
+		{"one of an old version", func(f *facts) {
+			f.peers[2].err, f.peers[2].result = cluster.ErrNoProbe, cluster.ProbeResult{ID: "id3"}
+		}, "quorum", OK, "3 of 3"},
 		{"two voters", func(f *facts) { each(f, func(r *cluster.ProbeResult) { r.Voters = r.Voters[:2] }) }, "quorum", Warning, "add a third"},
 		{"no cluster yet", func(f *facts) {
 			each(f, func(r *cluster.ProbeResult) { r.Servers, r.Voters, r.ClusterID = nil, nil, "" })
