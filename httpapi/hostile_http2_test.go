@@ -25,16 +25,21 @@ type busy struct {
 	release       chan struct{}
 }
 
-func newBusy(t *testing.T) *busy {
+func newBusy(t *testing.T) *busy { return newBusyOf(t, maxShared) }
+
+// newBusyOf is newBusy with that many requests under way beyond the first of each connection.
+func newBusyOf(t *testing.T, limit int64) *busy {
 	t.Helper()
 	b := &busy{Server: httptest.NewUnstartedServer(nil), release: make(chan struct{})}
-	b.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	work := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := b.running.Add(1)
 		defer b.running.Add(-1)
 		for most := b.most.Load(); now > most && !b.most.CompareAndSwap(most, now); most = b.most.Load() {
 		}
 		<-b.release
-	}), nil)
+	})
+	b.Config = NewHTTPServer(work, nil)
+	b.Config.Handler = share(work, limit)
 	b.TLS, b.EnableHTTP2 = NewTLSConfig(), true
 	b.StartTLS()
 	t.Cleanup(b.Close)
@@ -229,6 +234,42 @@ func TestHostileH27OneConnectionDoesNotStarveOthers(t *testing.T) {
 		}
 	}
 	expect(t, "another connection", m.call("GET", "/acs/api/v1/users/alice", "alice", ""), 200)
+}
+
+// What all connections have under way together is bounded, and however much others have, a connection is served.
+func TestHostileH27StreamsOfAllConnectionsAreBounded(t *testing.T) {
+	const limit = 150
+	b := newBusyOf(t, limit)
+	others := make([]*frames, 3)
+	for c := range others {
+		others[c] = b.frames(t)
+		others[c].reading(nil)
+		for i := range maxStreams {
+			if err := others[c].WriteHeaders(http2.HeadersFrameParam{StreamID: streamID(i), BlockFragment: others[c].block(), EndHeaders: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	waitFor(t, func() bool { return b.running.Load() == limit+int64(len(others)) })
+	f := b.frames(t)
+	refused := make(chan string, 1)
+	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	f.reading(func(frame http2.Frame) {
+		if h, ok := frame.(*http2.MetaHeadersFrame); ok {
+			refused <- h.PseudoValue("status")
+		}
+	})
+	for i := range 2 {
+		if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: streamID(i), BlockFragment: f.block(), EndStream: true, EndHeaders: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status := <-refused; status != "503" {
+		t.Errorf("a second stream is answered with %s", status)
+	}
+	if now, most := b.running.Load(), b.most.Load(); now != limit+int64(len(others))+1 || most != now {
+		t.Errorf("%d requests under way, and %d at most, want %d", now, most, limit+len(others)+1)
+	}
 }
 
 // Over HTTP/2 there is nothing to upgrade to (hostile H28): a WebSocket by extended CONNECT (RFC 8441) is refused, and so are
