@@ -17,8 +17,8 @@ import (
 // tlsFacts is what the certificate files hold.
 type tlsFacts struct {
 	configured bool
-	pairErr    error // the files cannot be used as a pair
-	keyMode    fs.FileMode
+	pairErr    error       // the files cannot be used as a pair
+	keyMode    fs.FileMode // others must not reach it; a group may, as for the agent
 	keyUID     int
 	chain      []*x509.Certificate
 	roots      *x509.CertPool // of --tls-ca-file; nil without one
@@ -85,7 +85,11 @@ func checkCertificate(f *facts) []Finding {
 		return ok("no certificate files are configured")
 	}
 	if t.pairErr != nil || len(t.chain) == 0 {
-		return []Finding{problem(fmt.Sprintf("--tls-cert and --tls-key cannot be used: %v", t.pairErr), "give the certificate chain and the key that belongs to it, both PEM, readable by the master's user")}
+		found := fmt.Sprintf("--tls-cert and --tls-key cannot be used: %v", t.pairErr)
+		if t.served != nil {
+			found += fmt.Sprintf("; the running master goes on with its old certificate, valid until %s, and would not start again", t.served.NotAfter.UTC().Format(time.DateOnly))
+		}
+		return []Finding{problem(found, "give the certificate chain and the key that belongs to it, both PEM, readable by the master's user")}
 	}
 	found := slices.Concat(f.keyFileMode(), t.validity(f.now), t.names(f.clientNames()), t.trust(f.now), t.reloaded())
 	leaf := t.chain[0]
@@ -94,10 +98,10 @@ func checkCertificate(f *facts) []Finding {
 
 func (f *facts) keyFileMode() []Finding {
 	t, uid := f.tls, f.daemonUID()
-	if t.keyMode&0o077 != 0 {
-		return []Finding{problem(fmt.Sprintf("others may use the key of the certificate: %s has mode %04o", f.in.TLSKey, t.keyMode), "chmod 600 "+f.in.TLSKey)}
+	if t.keyMode&0o007 != 0 {
+		return []Finding{problem(fmt.Sprintf("others may use the key of the certificate: %s has mode %04o; the master refuses it", f.in.TLSKey, t.keyMode), "chmod o= "+f.in.TLSKey)}
 	}
-	if uid > 0 && t.keyUID != uid {
+	if uid > 0 && t.keyUID != uid && t.keyMode&0o040 == 0 {
 		return []Finding{problem(fmt.Sprintf("%s belongs to user %d, and the master runs as %d, which cannot read it", f.in.TLSKey, t.keyUID, uid), fmt.Sprintf("chown %d %s", uid, f.in.TLSKey))}
 	}
 	return nil

@@ -328,7 +328,14 @@ func TestCertificatesAreExamined(t *testing.T) {
 				t.Fatal(err)
 			}
 			return in
-		}, Problem, "chmod 600"},
+		}, Problem, "chmod o="},
+		{"key for a group", func() Input {
+			in := pair(t, "master.mesos", noon.Add(-time.Hour), long)
+			if err := os.Chmod(in.TLSKey, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			return in
+		}, OK, "is valid until"},
 	} {
 		in := c.in()
 		f := &facts{in: in, now: noon, tls: lookAtTLS(in), dir: dirFacts{uid: os.Getuid()}}
