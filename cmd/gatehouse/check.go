@@ -75,6 +75,12 @@ func (c *config) checkAddresses(wrong *problems) {
 	if c.GossipListen == "" {
 		c.GossipListen = net.JoinHostPort(host, portAfter(port, 2, wrong))
 	}
+	switch ip := net.ParseIP(c.Advertise); {
+	case ip == nil && strings.Contains(c.Advertise, ":"):
+		wrong.add(fmt.Sprintf("--advertise: %q: want a host or an address, without a port", c.Advertise))
+	case ip.IsUnspecified():
+		wrong.add(fmt.Sprintf("--advertise: %s is not an address others can reach", c.Advertise))
+	}
 	checkHostPort("peer-listen", c.PeerListen, 0, wrong)
 	checkHostPort("gossip-listen", c.GossipListen, 0, wrong)
 	c.checkAdvertise("api", api.Address, c.APIAdvertise, wrong)

@@ -161,6 +161,12 @@ func TestListeningEverywhereNeedsAnAddressToTell(t *testing.T) {
 		}
 		mustLoad(t, nil, "--expect=1", "--listen", listen, "--advertise", "10.0.0.1")
 	}
+	for _, advertise := range []string{"0.0.0.0", "::", "10.0.0.1:8101"} {
+		if _, err := load(t, nil, "--expect=1", "--advertise", advertise); err == nil || !strings.Contains(err.Error(), "--advertise: ") {
+			t.Errorf("--advertise %s: error = %v, want one that names it", advertise, err)
+		}
+	}
+	mustLoad(t, nil, "--expect=1", "--advertise", "fd00::1")
 }
 
 func TestBareNamesJoinAtTheOwnGossipPort(t *testing.T) {

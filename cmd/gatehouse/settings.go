@@ -44,7 +44,7 @@ var settings = []setting{
 	{"join", "host:port", "", "gossip address of any master, or a name with several addresses; may be given several times", list(func(c *config) *[]string { return &c.Join })},
 
 	{"tls-cert", "file", "", "certificate for clients, PEM with its chain; read again when it changes", text(func(c *config) *string { return &c.TLSCert })},
-	{"tls-key", "file", "", "its private key, PEM, mode 0600 or 0400", text(func(c *config) *string { return &c.TLSKey })},
+	{"tls-key", "file", "", "its private key, PEM; others must not reach the file (chmod o=)", text(func(c *config) *string { return &c.TLSKey })},
 	{"tls-client-ca", "file", "", "authorities, PEM, one of which must have signed the certificate of every client of an https listener", text(func(c *config) *string { return &c.TLSClientCA })},
 	{"tls-ca-file", "file", "", "certificate authority, PEM, that is served at /ca/dcos-ca.crt", text(func(c *config) *string { return &c.TLSCAFile })},
 	{"tls-auto", "bool", "false", "certificates from an own authority that follows from the cluster key, for development", boolean(func(c *config) *bool { return &c.TLSAuto })},
