@@ -52,6 +52,8 @@ func refusal(no *client.Error) error {
 		return fail(StatusUnavailable, err, "nothing was changed; try again, and see gatehouse health")
 	case no.Status >= http.StatusInternalServerError && no.RequestID != "":
 		return fail(StatusFailed, err, "the masters' logs say more about the request "+safe(no.RequestID))
+	case no.Status == http.StatusBadRequest && no.RequestID == "" && no.Code == "": // as a TLS port answers plain HTTP
+		return fail(StatusFailed, err, "that is no answer of Gatehouse: does the address want https://, or lead elsewhere?")
 	}
 	return err
 }
@@ -126,7 +128,11 @@ func (t *target) unavailableAdvice() string {
 	if len(t.urls) == 1 && t.urls[0] == defaultURL && t.name == "" {
 		return "is a master running here? Otherwise name one with --url, or log in (gatehouse login --url URL)"
 	}
-	return "is it the right address, and does a majority of the masters run?"
+	advice := "is it the right address, and does a majority of the masters run?"
+	if len(t.urls) > 1 {
+		advice += "\ngatehouse health says of each whether it answers"
+	}
+	return advice
 }
 
 // tlsAdvice knows the usual mistakes with certificates.

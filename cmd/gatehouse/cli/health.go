@@ -98,7 +98,7 @@ func healthView(h client.HealthReport) view {
 }
 
 func healthsView(reports []report) view {
-	t := &table{columns: []column{{head: "URL"}, {head: "HEALTHY"}, {head: "STATE"}, {head: "TERM", right: true}, {head: "ID"}, {head: "REASONS", soft: true}}}
+	t := &table{columns: []column{{head: "URL"}, {head: "HEALTHY"}, {head: "STATE"}, {head: "TERM", right: true}, {head: "ID", soft: true}, {head: "REASONS"}}}
 	for _, r := range reports {
 		if r.err != nil {
 			t.add(r.URL, "no", "", "", "", r.Error)
@@ -135,5 +135,19 @@ func verdict(reports []report) error {
 	case len(reports) == 1:
 		return errors.New("the master is not healthy")
 	}
-	return fmt.Errorf("%d of %d are not healthy", sick, len(reports))
+	return fail(StatusFailed, fmt.Errorf("%d of %d are not healthy", sick, len(reports)), complaints(reports))
+}
+
+// complaints has the reasons in full, which a narrow table cuts off.
+func complaints(reports []report) string {
+	var lines []string
+	for _, r := range reports {
+		switch {
+		case r.err != nil: // it names the address
+			lines = append(lines, safe(r.Error))
+		case !r.Healthy:
+			lines = append(lines, r.URL+": "+safe(strings.Join(r.Reasons, "; ")))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
