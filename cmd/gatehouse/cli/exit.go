@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,12 +30,22 @@ type failure struct {
 	several []error
 }
 
-// Error is the problem, and on the lines after it what to do.
+// Error is the problem, and on the lines after it what to do. Nothing in it acts on a terminal: errors about certificates
+// quote the names in them as they are, and whoever answers at an address has written those.
 func (f *failure) Error() string {
-	if f.advice == "" {
-		return f.err.Error()
+	text := f.err.Error()
+	var certificate *tls.CertificateVerificationError
+	if errors.As(f.err, &certificate) {
+		text = safe(text)
 	}
-	return f.err.Error() + "\n  " + strings.ReplaceAll(f.advice, "\n", "\n  ")
+	if f.advice != "" {
+		text += "\n  " + strings.ReplaceAll(f.advice, "\n", "\n  ")
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = safe(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (f *failure) Unwrap() error { return f.err }

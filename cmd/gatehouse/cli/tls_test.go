@@ -67,3 +67,23 @@ func TestLoginsRememberCertificates(t *testing.T) {
 	p.good("cluster", "remove", "other")
 	p.good("health", "--url", front.URL)
 }
+
+// The names in a certificate are the words of whoever answers.
+func TestCertificatesDoNotSteerTheTerminal(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"a\x1b[2Jb\r\ngatehouse: done"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewUnstartedServer(full(t))
+	front.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
+	front.Config.ErrorLog = log.New(io.Discard, "", 0) // it refuses what is refused here on purpose
+	front.StartTLS()
+	defer front.Close()
+	named := strings.Replace(front.URL, "127.0.0.1", "localhost", 1)
+	newPerson(t).bad(StatusUnavailable, `valid for a\x1b[2Jb\x0d\ngatehouse: done, not localhost`+"\n  ", "health", "--url", named)
+}
