@@ -98,6 +98,9 @@ func (a *app) loginTarget(f *loginFlags, key serviceKey) (*target, error) {
 	}
 	urls, errURLs := a.urls()
 	name := first(f.name, a.env.Getenv["GATEHOUSE_CLUSTER"])
+	if f.name != "" && l.Clusters[f.name] != nil && len(a.target.urls) == 0 {
+		urls, errURLs = nil, nil // those of GATEHOUSE_URL may be another cluster's, which is not to see the password
+	}
 	if len(urls) == 0 && key.base != "" && l.Clusters[name] == nil {
 		urls = []string{key.base}
 	}

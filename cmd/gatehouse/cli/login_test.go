@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,26 @@ func TestTokensGoNowhereElse(t *testing.T) {
 		t.Errorf("the stored login was not found by its URL: %q", got)
 	}
 	p.good("user", "list", "--url", other.URL, "--cluster", "prod") // this is meant
+}
+
+// What a flag names is not mixed with what a forgotten variable names.
+func TestFlagsAreNotMixedWithVariables(t *testing.T) {
+	mine, other := full(t), full(t)
+	p := loggedInTo(t, mine)
+	p.env["GATEHOUSE_CLUSTER"] = "prod"
+	p.bad(StatusLogin, "not logged in to "+other.URL, "user", "list", "--url", other.URL)
+	delete(p.env, "GATEHOUSE_CLUSTER")
+	p.env["GATEHOUSE_URL"] = other.URL
+	p.good("user", "list", "--cluster", "prod")
+	p.good("login", "--name", "prod", "--password-file", p.file("password", "secret\n"))
+	if len(other.asked) > 0 || !slices.Equal(p.stored().Clusters["prod"].URLs, []string{mine.URL}) {
+		t.Errorf("the other cluster was asked %+v, stored is %+v", other.asked, p.stored().Clusters["prod"])
+	}
+	p.env["GATEHOUSE_CLUSTER"] = "prod"
+	p.good("user", "list") // both variables: this is meant
+	if got := other.last().token; got == "" {
+		t.Error("the variables together do not count")
+	}
 }
 
 func TestServiceKeysRenewTheLogin(t *testing.T) {

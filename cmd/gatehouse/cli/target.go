@@ -61,7 +61,13 @@ func (a *app) find(public bool) (*target, error) {
 	urls, errURLs := a.urls()
 	t := &target{urls: urls, token: strings.TrimSpace(a.env.Getenv["GATEHOUSE_TOKEN"])}
 	t.given = t.token != ""
-	name := first(a.target.cluster, a.env.Getenv["GATEHOUSE_CLUSTER"])
+	name := a.target.cluster
+	switch named := len(a.target.urls) > 0; {
+	case name == "" && !named:
+		name = a.env.Getenv["GATEHOUSE_CLUSTER"]
+	case name != "" && !named:
+		t.urls, urls, errURLs = nil, nil, nil // those of GATEHOUSE_URL may be another cluster's, which is not to see the token
+	}
 	l, errLoad := a.load()
 	if errLoad != nil {
 		l = &logins{}
