@@ -66,6 +66,10 @@ func raftAttrs(args []any) []slog.Attr {
 		if !ok {
 			key = "arg"
 		}
+		switch key {
+		case slog.TimeKey, slog.LevelKey, slog.MessageKey:
+			key = "raft_" + key // a line with a key twice has a wrong time or level for whoever collects it
+		}
 		attrs = append(attrs, slog.Attr{Key: strings.ReplaceAll(key, " ", "_"), Value: raftValue(args[i+1])})
 	}
 	return attrs

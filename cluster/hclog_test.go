@@ -22,9 +22,9 @@ func TestRaftLogShowsWhatIsHarmlessAndHidesTheRest(t *testing.T) {
 	l := newRaftLogger(slog.New(slog.NewTextHandler(&out, nil)))
 	entry := &raft.Log{Index: 3, Data: []byte("canary")}
 	l.With("id", "x").Error("Got Something", "command", hclog.Fmt("%#v", entry), "entry", entry, "data", entry.Data,
-		"servers", hclog.Fmt("%+v", []raft.Server{{ID: "abc"}}), "peer", raft.Server{ID: "def", Address: "ghi"}, "error", errors.New("broken"), "term", uint64(4))
+		"servers", hclog.Fmt("%+v", []raft.Server{{ID: "abc"}}), "peer", raft.Server{ID: "def", Address: "ghi"}, "error", errors.New("broken"), "term", uint64(4), "time", time.Second)
 	got := out.String()
-	for _, want := range []string{`msg="raft: got Something"`, "level=ERROR", "id=x", "command=[redacted]", "entry=[*raft.Log]", "ID:abc", "peer=def", "error=broken", "term=4"} {
+	for _, want := range []string{`msg="raft: got Something"`, "level=ERROR", "id=x", "command=[redacted]", "entry=[*raft.Log]", "ID:abc", "peer=def", "error=broken", "term=4", "raft_time=1s"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("record lacks %s: %s", want, got)
 		}

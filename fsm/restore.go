@@ -36,7 +36,7 @@ func (m *Machine) Restore(r io.ReadCloser) error {
 		return fmt.Errorf("restore a snapshot: %w", err)
 	}
 	m.publish(s)
-	m.options.Logger.Info("snapshot restored", "index", s.Index(), "level", s.Meta().Level, "users", s.UserCount())
+	m.options.Logger.Info("snapshot restored", "index", s.Index(), "cluster_level", s.Meta().Level, "users", s.UserCount())
 	return nil
 }
 

@@ -60,7 +60,7 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 	p, api := single(t, dir)
 
 	first := p.logLine("master starting")
-	for _, key := range []string{"version", "commit", "server_id", "max_level", "key_ids", "listeners", "level"} {
+	for _, key := range []string{"version", "commit", "server_id", "max_level", "key_ids", "listeners", "cluster_level"} {
 		if _, ok := first[key]; !ok {
 			t.Errorf("the start line has no %s: %v", key, first)
 		}
@@ -87,9 +87,17 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 		t.Error("the log has the superuser's password or its hash")
 	}
 
+	for line := range strings.Lines(p.stderr.String()) {
+		for _, key := range []string{`"time":`, `"level":`, `"msg":`} {
+			if strings.Count(line, key) > 1 {
+				t.Errorf("a log line has %s twice: %s", key, line)
+			}
+		}
+	}
+
 	// The same command line starts it again with what it knew.
 	p, api = single(t, dir)
-	if again := p.logLine("master starting"); again["level"] != 1.0 || again["cluster_id"] == "" {
+	if again := p.logLine("master starting"); again["cluster_level"] != 1.0 || again["cluster_id"] == "" {
 		t.Errorf("the start line of a restart: %v; want level 1 and the cluster", again)
 	}
 	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {

@@ -45,7 +45,7 @@ func (m *master) initialise(ctx context.Context, term uint64) error {
 	if _, err := m.machine.Submit(ctx, m.node, m.header(term), init); err != nil {
 		return fmt.Errorf("initialise the cluster: %w", err)
 	}
-	m.log.Info("cluster initialised", "cluster_id", init.ClusterID, "level", init.Level, "signing_key", key.KID,
+	m.log.Info("cluster initialised", "cluster_id", init.ClusterID, "cluster_level", init.Level, "signing_key", key.KID,
 		"superuser", m.cfg.SuperuserUsername, "superuser_service_account", m.cfg.SuperuserServiceAccount)
 	return nil
 }
@@ -103,7 +103,7 @@ func (m *master) raiseOnce(ctx context.Context, term uint64) error {
 	if _, err := m.machine.Submit(ctx, m.node, m.header(term), command.SetLevel{Level: level + 1}); err != nil {
 		return fmt.Errorf("raise the cluster level to %d: %w", level+1, err)
 	}
-	m.log.Info("cluster level raised", "level", level+1)
+	m.log.Info("cluster level raised", "cluster_level", level+1)
 	return nil
 }
 

@@ -197,7 +197,7 @@ func (m *master) logStart() {
 	m.log.Info("master starting",
 		"version", version, "commit", buildCommit(), "go", runtime.Version(),
 		"server_id", m.node.ID(), "cluster_id", m.node.ClusterID(),
-		"level", m.node.Status().Level, "max_level", maxLevel,
+		"cluster_level", m.node.Status().Level, "max_level", maxLevel,
 		"key_ids", m.ring.KeyIDs(), "primary_key_id", m.ring.PrimaryID(),
 		slog.Group("listeners", "api", ls.addresses(), "peer", ls.peer.Addr().String(),
 			"gossip", m.cfg.GossipListen, "admin", m.cfg.AdminSocket, "dns", ls.dns.address()),

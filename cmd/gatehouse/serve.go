@@ -123,7 +123,7 @@ func (m *master) openForClients(ctx context.Context) error {
 	}
 	m.status.Load().open.Store(true)
 	meta := m.machine.State().Meta()
-	m.log.Info("master serving", "cluster_id", meta.ClusterID, "level", meta.Level, "applied_index", m.machine.AppliedIndex())
+	m.log.Info("master serving", "cluster_id", meta.ClusterID, "cluster_level", meta.Level, "applied_index", m.machine.AppliedIndex())
 	return nil
 }
 
