@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ func (a *app) mastersCommand() *cobra.Command {
 	}
 	remove := a.verb("remove ID", "Take a master out of the cluster for ever", "  gatehouse masters remove --yes 7c1f0a9b5d2e4f68", cobra.ExactArgs(1), a.mastersRemove)
 	remove.Long = "Takes a master out of the cluster for ever: its machine can only come back with an empty data directory.\n" +
-		"The beginning of the id is enough. The leader is not removed: stop it first."
+		"The beginning of the id is enough, from four characters on. The leader is not removed: stop it first."
 	a.addYes(remove)
 	cmd.AddCommand(a.verb("list", "List the masters", "  gatehouse masters list --output json", cobra.NoArgs, a.asking(open, a.mastersList)), remove)
 	return a.common(cmd)
@@ -39,7 +40,13 @@ func (a *app) mastersList(ctx context.Context, c *client.Client, _ []string) (vi
 	return view{listOf(masters), t.render}, err
 }
 
+// leastID is how much of an id must be typed for what cannot be undone: a single letter that fits is too easily a slip.
+const leastID = 4
+
 func (a *app) mastersRemove(cmd *cobra.Command, args []string) error {
+	if len(strings.TrimSuffix(args[0], "…")) < leastID {
+		return usage(fmt.Errorf("%s is too little of an id", quote(args[0])), fmt.Sprintf("type at least %d characters of it: gatehouse masters", leastID))
+	}
 	t, err := a.find(false)
 	if err != nil {
 		return err

@@ -248,6 +248,7 @@ func TestWhatCannotBeUndoneIsAskedAboutOnATerminal(t *testing.T) {
 			t.Errorf("%s: the master was asked %+v", args, last)
 		}
 	}
+	p.bad(StatusUsage, "at least 4 characters", "masters", "remove", "--yes", "3b8")
 	p.lines = []string{"Y"}
 	p.good("user", "delete", "alice")
 	p.good("user", "delete", "alice", "-y")
