@@ -71,9 +71,14 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 
 func (m *master) primaryKey() string { return m.machine.State().Meta().PrimaryKeyID }
 
-// explain adds the likely cause to what looks like damage when the key file lacks a key.
+// explain gives the likely cause of what looks like damage when the key file lacks a key, without the remedies for damage:
+// nobody shall throw data away for a wrong key file.
 func (m *master) explain(err error) error {
 	if errors.Is(err, keyring.ErrUnknownKey) {
+		var damage *disk.Damage
+		if errors.As(err, &damage) && errors.Is(damage.Err, keyring.ErrUnknownKey) {
+			err = fmt.Errorf("%s: %w", damage.File, damage.Err)
+		}
 		return fmt.Errorf("the key file %s lacks a key that this master's data are sealed by: use the one from before, or that of another master: %w",
 			m.cfg.ClusterKeyFile, err)
 	}

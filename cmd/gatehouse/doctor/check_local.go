@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/cluster/disk"
+	"gatehouse/keyring"
 )
 
 func checkConfig(f *facts) (found []Finding) {
@@ -98,6 +99,9 @@ func checkDamage(f *facts) []Finding {
 		return notChecked("there are no data to look at, or no key to open them with")
 	case !d.inspected:
 		return notChecked("the master runs; it has proved its data when it started, and checks what it reads")
+	case errors.As(d.damage, &damage) && errors.Is(damage.Err, keyring.ErrUnknownKey): // nobody shall throw data away for a wrong key file
+		return []Finding{problem(fmt.Sprintf("%s lacks a key that this master's data are sealed by: %s: %v", f.in.KeyFile, damage.File, damage.Err),
+			"use the key file from before, or copy that of another master; do not touch the data directory")}
 	case errors.As(d.damage, &damage):
 		return []Finding{problem(damage.File+": "+damageText(damage), damage.Remedy)}
 	case isTimeout(d.damage):

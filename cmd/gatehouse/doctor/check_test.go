@@ -101,6 +101,9 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"damage", func(f *facts) {
 			f.dir.inspected, f.dir.damage = true, &disk.Damage{File: "/data/raft.db", Problem: "is damaged", Remedy: "move it away"}
 		}, "data-damage", Problem, "raft.db: is damaged"},
+		{"data of another key file", func(f *facts) {
+			f.dir.inspected, f.dir.damage = true, &disk.Damage{File: "/data/raft.db", Problem: "is damaged", Err: keyring.ErrUnknownKey, Remedy: "move it away"}
+		}, "data-damage", Problem, "do not touch the data directory"},
 		{"full disk", func(f *facts) { f.dir.room.Free = 1 << 20 }, "disk-room", Problem, "changes are refused"},
 		{"nearly full disk", func(f *facts) { f.dir.room.Free = 300 << 20 }, "disk-room", Warning, "make room"},
 		{"hanging disk", func(f *facts) { f.dir.roomErr, f.dir.syncErr = context.DeadlineExceeded, context.DeadlineExceeded }, "disk-room", Problem, "dmesg"},
