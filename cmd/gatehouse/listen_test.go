@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -156,7 +157,7 @@ func TestThePROXYProtocolIsWantedAndBelievedOfTrustedProxiesOnly(t *testing.T) {
 			}
 			server := httpapi.NewHTTPServer(echo, nil)
 			defer server.Close()
-			go server.Serve((&apiListener{Listener: l, spec: listenSpec{Proxy: true}}).accepting(tt.trusted))
+			go server.Serve((&apiListener{Listener: l, spec: listenSpec{Proxy: true}, clients: 10}).accepting(tt.trusted))
 			conn := dial(t, l.Addr().String())
 			_, _ = io.WriteString(conn, tt.sent) // who is hung up on may not get to the end
 			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -173,5 +174,20 @@ func TestThePROXYProtocolIsWantedAndBelievedOfTrustedProxiesOnly(t *testing.T) {
 				t.Errorf("the client is held for %q (%v), want %s", body, err, tt.want)
 			}
 		})
+	}
+}
+
+// However few files a process may open and however many listeners it has, clients do not get the last ones.
+func TestClientsLeaveFilesToTheMaster(t *testing.T) {
+	for _, tt := range []struct {
+		listeners int
+		files     uint64
+		want      int
+	}{
+		{1, 1 << 20, 8192}, {5, 1 << 20, 8192}, {1, 1024, 512}, {3, 4096, 1194}, {5, 20000, 3897}, {2, 300, 75}, {9, 4, 1}, {1, math.MaxUint64, 8192},
+	} {
+		if got := clientsEach(tt.listeners, tt.files); got != tt.want {
+			t.Errorf("%d listeners, %d files: %d clients each, want %d", tt.listeners, tt.files, got, tt.want)
+		}
 	}
 }

@@ -27,19 +27,39 @@ type listeners struct {
 // apiListener is one --listen and the door behind it.
 type apiListener struct {
 	net.Listener
-	spec listenSpec
-	door door
+	spec    listenSpec
+	door    door
+	clients int // how many connections at a time; further ones wait in the kernel
 }
 
-// maxClients bounds the connections of each API listener; further ones wait in the kernel.
-const maxClients = 8192
+// maxClients bounds the connections of each API listener, and reservedFiles are kept from all of them: a master that can open no
+// file for a snapshot ends, so no client may have the last one.
+const (
+	maxClients    = 8192
+	reservedFiles = 512
+)
+
+// clientsEach is how many connections each of n API listeners may have where a process may open that many files.
+func clientsEach(n int, files uint64) int {
+	reserved := min(reservedFiles, files/2)
+	return int(min(maxClients, max(1, (files-reserved)/uint64(n))))
+}
+
+// openFiles is how many files this process may open.
+func openFiles() uint64 {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024 // what every system gives
+	}
+	return limit.Cur
+}
 
 // openPorts opens the ports of a master, and tries those that its parts open later. What is taken goes to wrong.
 func openPorts(ctx context.Context, cfg *config, wrong *problems) *listeners {
 	ls := &listeners{}
 	for _, spec := range cfg.Listeners {
 		if l := listen(ctx, "listen", spec.Address, wrong); l != nil {
-			ls.api = append(ls.api, &apiListener{Listener: l, spec: spec})
+			ls.api = append(ls.api, &apiListener{Listener: l, spec: spec, clients: clientsEach(len(cfg.Listeners), openFiles())})
 		}
 	}
 	ls.peer = listen(ctx, "peer-listen", cfg.PeerListen, wrong)
@@ -120,7 +140,7 @@ func (l *apiListener) accepting(trusted []netip.Prefix) net.Listener {
 	if l.spec.Proxy {
 		accepted = proxied(accepted, trusted)
 	}
-	return httpapi.LimitListener(accepted, maxClients)
+	return httpapi.LimitListener(accepted, l.clients)
 }
 
 // proxyHeaderLimit is how long the PROXY protocol header may take.
