@@ -15,6 +15,8 @@ func isTimeout(err error) bool { return errors.Is(err, context.DeadlineExceeded)
 func checkDaemon(f *facts) []Finding {
 	d := f.daemon
 	switch {
+	case d.via == "" && f.dir.stopped:
+		return []Finding{problem(fmt.Sprintf("somebody has stopped the master, process %d", f.dir.holder), fmt.Sprintf("kill -CONT %d, or end it and start it anew", f.dir.holder))}
 	case d.via == "" && f.dir.holder != 0:
 		return []Finding{problem(fmt.Sprintf("process %d has the data directory, but does not answer: %v", f.dir.holder, d.err),
 			"run this as root or as the master's user; if that does not help, look at the master's log")}

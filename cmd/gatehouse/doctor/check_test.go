@@ -114,6 +114,7 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"NFS", func(f *facts) { f.dir.room.Type = 0x6969 }, "disk-type", Warning, "NFS"},
 		{"audit log of root", func(f *facts) { f.audit.writable = func(uid int) bool { return uid == 0 } }, "audit-log", Problem, "not writable for user 99"},
 		{"audit log without directory", func(f *facts) { f.audit.err = fs.ErrNotExist }, "audit-log", Problem, "cannot be used"},
+		{"daemon stopped", func(f *facts) { f.daemon, f.dir.stopped = daemonFacts{uid: -1}, true }, "daemon", Problem, "kill -CONT"},
 		{"daemon down", func(f *facts) { f.daemon, f.dir.holder = daemonFacts{uid: -1}, 0 }, "daemon", Problem, "does not run"},
 		{"daemon silent", func(f *facts) { f.daemon = daemonFacts{uid: -1, err: fs.ErrPermission} }, "daemon", Problem, "process 4711"},
 		{"daemon unhealthy", func(f *facts) {

@@ -47,6 +47,7 @@ type dirFacts struct {
 	identityErr error
 	holder      int // process id, 0 if no process has it
 	holderErr   error
+	stopped     bool // somebody has stopped that process, with SIGSTOP or a debugger
 	room        disk.Room
 	roomErr     error
 	syncs       []time.Duration // of small writes, the fastest first

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ func lookAtDir(in Input) dirFacts {
 		f.identityErr = err
 	}
 	f.holder, f.holderErr = disk.Holder(in.DataDir)
+	f.stopped = f.holder != 0 && isStopped(f.holder)
 	return f
 }
 
@@ -141,4 +143,11 @@ func lookAtClock() clockFacts {
 		synchronised: err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0,
 		maxError:     time.Duration(t.Maxerror) * time.Microsecond, err: err,
 	}
+}
+
+// isStopped asks the kernel for the state of a process, which follows its name in parentheses.
+func isStopped(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	i := bytes.LastIndexByte(stat, ')')
+	return err == nil && i >= 0 && (bytes.HasPrefix(stat[i:], []byte(") T")) || bytes.HasPrefix(stat[i:], []byte(") t")))
 }
