@@ -5,6 +5,8 @@ import (
 	"context"
 	_ "embed" // the API description
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -123,10 +125,48 @@ func (s *Server) getMasters(ctx context.Context, _ *Request) (*Response, error) 
 }
 
 // getMetrics renders all metrics in the format that the monitor prefers. What cannot be gathered is left out and logged.
-func (s *Server) getMetrics(_ context.Context, r *Request) (*Response, error) {
+func (s *Server) getMetrics(ctx context.Context, r *Request) (*Response, error) {
+	if s.crowd.enter(ctx) > maxOwnPages {
+		return s.crowd.share(s.renderMetrics), nil
+	}
+	return s.renderMetrics(r.Header["Accept"]), nil
+}
+
+func (s *Server) renderMetrics(accept []string) *Response {
 	page := page{header: make(http.Header)}
-	s.exposition.ServeHTTP(&page, &http.Request{Method: http.MethodGet, Header: http.Header{"Accept": r.Header["Accept"]}})
-	return &Response{Status: page.status, Raw: page.body.Bytes(), ContentType: page.header.Get("Content-Type")}, nil
+	s.exposition.ServeHTTP(&page, &http.Request{Method: http.MethodGet, Header: http.Header{"Accept": accept}})
+	return &Response{Status: page.status, Raw: page.body.Bytes(), ContentType: page.header.Get("Content-Type")}
+}
+
+const (
+	maxOwnPages = 16          // how many monitors at once get a page of their own
+	sharedLife  = time.Second // of the page that further ones share
+)
+
+// crowd is who reads the metrics at the moment. A page has 100 KB, and thousands of strangers that read slowly could hold one each.
+type crowd struct {
+	reading atomic.Int64
+
+	mu   sync.Mutex // guards the rest
+	page *Response
+	at   time.Time
+}
+
+// enter counts a reader until its request ends, and returns how many there are.
+func (c *crowd) enter(ctx context.Context) int64 {
+	context.AfterFunc(ctx, func() { c.reading.Add(-1) })
+	return c.reading.Add(1)
+}
+
+// share is a page for all, in the format that every monitor reads.
+func (c *crowd) share(render func(accept []string) *Response) *Response {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.page == nil || time.Since(c.at) > sharedLife {
+		c.page, c.at = render(nil), time.Now()
+	}
+	shared := *c.page // the answer's own: only the text is shared
+	return &shared
 }
 
 // page is a ResponseWriter in memory.

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +154,30 @@ func TestOpenAPIDescribesTheRowsOfThisPackage(t *testing.T) {
 	got := b.members[0].call("GET", "/gatehouse/v1/openapi.yaml", "", "")
 	if got.status != 200 || got.body != string(OpenAPI()) {
 		t.Errorf("got %d and %d bytes", got.status, len(got.body))
+	}
+}
+
+// However many read the metrics slowly, they hold a bounded number of pages.
+func TestACrowdSharesAPageOfMetrics(t *testing.T) {
+	s := newBed(t, 1).members[0].server
+	ask := func(ctx context.Context) *byte {
+		resp, err := s.getMetrics(ctx, &Request{Header: http.Header{"Accept": {"application/openmetrics-text"}}})
+		if err != nil || len(resp.Raw) == 0 {
+			t.Fatalf("%+v, %v", resp, err)
+		}
+		return &resp.Raw[0]
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	pages := map[*byte]bool{}
+	for range 10 * maxOwnPages {
+		pages[ask(ctx)] = true
+	}
+	if len(pages) < maxOwnPages || len(pages) > 2*maxOwnPages {
+		t.Errorf("%d pages, want %d and a few that are shared", len(pages), maxOwnPages)
+	}
+	leave()
+	waitFor(t, func() bool { return s.crowd.reading.Load() == 0 })
+	if pages[ask(t.Context())] {
+		t.Error("a page that is shared is shown to one who is alone")
 	}
 }

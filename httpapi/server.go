@@ -66,6 +66,7 @@ type Server struct {
 	crossOrigin *http.CrossOriginProtection
 	metrics     *metrics
 	exposition  http.Handler // renders the registry
+	crowd       crowd        // at the exposition
 	fresh       freshness
 	indexes     indexCache
 	flights     flights
