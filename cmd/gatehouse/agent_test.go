@@ -27,7 +27,7 @@ func single(t *testing.T, dir string, flags ...string) (p *process, api string) 
 		return nil
 	})
 	listeners := p.logLine("master starting")["listeners"].(map[string]any)
-	api = "http://" + listeners["api"].([]any)[0].(string)
+	api = listeners["api"].([]any)[0].(string)
 	await(t, 15*time.Second, "a healthy master", func() error {
 		if err := p.running(""); errors.Is(err, errEnded) {
 			return err

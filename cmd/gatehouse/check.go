@@ -27,6 +27,7 @@ func (c *config) check(wrong *problems) {
 	c.checkSuperusers(wrong)
 	c.checkBehaviour(wrong)
 	c.checkClients(wrong)
+	c.checkPorts(wrong)
 }
 
 func (c *config) checkPlace(wrong *problems) {

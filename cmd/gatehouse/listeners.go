@@ -124,11 +124,11 @@ func (ls *listeners) first() *apiListener {
 	return nil // check has made sure that there is one
 }
 
-// addresses are where the API is served, with the ports that the kernel chose.
-func (ls *listeners) addresses() []string {
+// urls are where the API is served, with the schemes and the ports that the kernel chose.
+func (ls *listeners) urls() []string {
 	var all []string
 	for _, l := range ls.api {
-		all = append(all, l.Addr().String())
+		all = append(all, l.spec.Scheme+"://"+l.Addr().String())
 	}
 	return all
 }

@@ -204,7 +204,7 @@ func (m *master) logStart() {
 		"server_id", m.node.ID(), "cluster_id", m.node.ClusterID(),
 		"cluster_level", m.node.Status().Level, "max_level", maxLevel,
 		"key_ids", m.ring.KeyIDs(), "primary_key_id", m.ring.PrimaryID(),
-		slog.Group("listeners", "api", ls.addresses(), "peer", ls.peer.Addr().String(),
+		slog.Group("listeners", "api", ls.urls(), "peer", ls.peer.Addr().String(),
 			"gossip", m.cfg.GossipListen, "admin", m.cfg.AdminSocket, "dns", ls.dns.address()),
 		"data_dir", m.cfg.DataDir, "edition", m.cfg.Edition, "authorization", m.cfg.Authorization)
 }
