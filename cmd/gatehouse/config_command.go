@@ -87,6 +87,12 @@ type shownSetting struct {
 // secretSettings are not for the screen: a hash can be guessed at.
 var secretSettings = []string{"superuser-password-hash"}
 
+// isSecret also finds a private key where a public one was asked for.
+func isSecret(name string, values []string) bool {
+	text := strings.Join(values, "")
+	return text != "" && slices.Contains(secretSettings, name) || strings.Contains(text, "PRIVATE KEY")
+}
+
 // effective are all settings with the values that count: what is given as it is given, defaults as they were worked out.
 func (p *program) effective(cmd *cobra.Command, cfg *config) []shownSetting {
 	var ignored problems
@@ -97,7 +103,7 @@ func (p *program) effective(cmd *cobra.Command, cfg *config) []shownSetting {
 		if from == byDefault {
 			values = s.get(cfg)
 		}
-		if slices.Contains(secretSettings, s.name) && strings.Join(values, "") != "" {
+		if isSecret(s.name, values) {
 			values = []string{"[redacted]"}
 		}
 		all = append(all, shownSetting{Name: s.name, Values: values, Source: from})

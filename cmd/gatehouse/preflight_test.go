@@ -121,6 +121,11 @@ func TestConfigShowTellsWhereEverySettingComesFromAndNoSecret(t *testing.T) {
 	if len(shown) != len(settings) || strings.Contains(out, hash) {
 		t.Errorf("%d of %d settings; the hash is in the output: %v", len(shown), len(settings), strings.Contains(out, hash))
 	}
+	private := "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
+	if code, out, errs := runConfig(t, env, "show", "--superuser-service-account-uid=svc", "--superuser-service-account-public-key="+private); code != 2 ||
+		strings.Contains(out+errs, "c2VjcmV0") {
+		t.Errorf("a private key in place of a public one: status %d, %s%s; want status 2 and no key", code, out, errs)
+	}
 	if code, _, errs := runConfig(t, env, "show", "--output=xml"); code != 2 || !strings.Contains(errs, "yaml or json") {
 		t.Errorf("--output=xml: status %d, %s", code, errs)
 	}
