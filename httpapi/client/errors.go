@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,32 @@ func (e *unknownError) Error() string {
 }
 func (e *unknownError) Unwrap() error { return e.err }
 
+// UnservedError says that several addresses were asked and none served the request. It counts as the error that came last: that is
+// the one that it wraps.
+type UnservedError struct {
+	// Failures are the last errors of the addresses that were asked, in the order of Options.Addresses.
+	Failures []Failure
+	last     error
+}
+
+// Failure is what came of an address at last.
+type Failure struct {
+	Address string
+	// Err is an *Error, or says why there is no answer.
+	Err error
+}
+
+// Error names every address with its error.
+func (e *UnservedError) Error() string {
+	texts := make([]string, len(e.Failures))
+	for i, f := range e.Failures {
+		texts[i] = f.Address + ": " + f.Err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (e *UnservedError) Unwrap() error { return e.last }
+
 // transportError is an attempt without a complete answer.
 type transportError struct {
 	err error
@@ -97,8 +124,8 @@ type transportError struct {
 func (e *transportError) Error() string { return e.err.Error() }
 func (e *transportError) Unwrap() error { return e.err }
 
-// errorOf makes an Error of an answer. Whatever the body is, nothing of it can harm a terminal.
-func errorOf(answer *Response, now time.Time) *Error {
+// errorOf makes an Error of an answer to a request for the path. Whatever the body is, nothing of it can harm a terminal.
+func errorOf(answer *Response, path string, now time.Time) *Error {
 	e := &Error{Status: answer.Status, RequestID: answer.RequestID, RetryAfter: retryAfter(answer.Header, now)}
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	switch kind {
@@ -110,14 +137,33 @@ func errorOf(answer *Response, now time.Time) *Error {
 	case "text/plain":
 		e.Description = string(answer.Body)
 	}
-	if to := answer.Header.Get("Location"); answer.Status/100 == 3 {
-		e.Description = fmt.Sprintf("%s redirects to %s, which is not followed: use that address", answer.Address, to)
+	if answer.Status/100 == 3 {
+		e.Description = redirection(answer, path)
 	}
 	e.Title, e.Description, e.Code = printable(e.Title, 200), printable(e.Description, 2000), printable(e.Code, 100)
 	if e.Title == "" {
 		e.Title = strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
 	}
 	return e
+}
+
+// redirection says where an answer leads, and which address to use instead if the same path is there.
+func redirection(answer *Response, path string) string {
+	location := answer.Header.Get("Location")
+	text := fmt.Sprintf("%s redirects to %s, which is not followed", answer.Address, location)
+	asked, err := url.Parse(answer.Address + path)
+	if err != nil {
+		return text
+	}
+	to, err := asked.Parse(location)
+	if err != nil || !webURL(to) {
+		return text
+	}
+	prefix, same := strings.CutSuffix(to.EscapedPath(), path)
+	if base := to.Scheme + "://" + to.Host + prefix; same && base != answer.Address {
+		return text + ": use the address " + base
+	}
+	return text
 }
 
 // printable is text on one line, without what steers a terminal, of at most that many bytes.

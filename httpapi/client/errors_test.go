@@ -78,6 +78,59 @@ func TestRetryAfterIsRead(t *testing.T) {
 	}
 }
 
+func TestARedirectNamesTheAddressToUse(t *testing.T) {
+	const path = "/acs/api/v1/users/alice"
+	for location, want := range map[string]string{
+		"https://cluster.example" + path:           ": use the address https://cluster.example",
+		"https://cluster.example:8443/iam" + path:  ": use the address https://cluster.example:8443/iam",
+		"//cluster.example" + path + "?from=there": ": use the address http://cluster.example",
+		"https://u:p@cluster.example" + path:       ": use the address https://cluster.example",
+		"/iam" + path:                              "/iam",
+		"https://cluster.example/login":            "which is not followed",
+		"mailto:alice":                             "which is not followed",
+		"":                                         "which is not followed",
+		path:                                       "which is not followed",
+	} {
+		got := errorOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", location)
+			w.WriteHeader(http.StatusPermanentRedirect)
+		})
+		if !strings.HasSuffix(got.Description, want) {
+			t.Errorf("%q: got %q, want %q at its end", location, got.Description, want)
+		}
+	}
+}
+
+func TestWhenNobodyServesEveryAddressSaysWhy(t *testing.T) {
+	alone, gone := startMaster(t, says(503, "ERR_NO_LEADER")), refusing(t)
+	for name, addresses := range map[string][]string{"an answer first": {alone.URL, gone}, "an answer last": {gone, alone.URL}} {
+		_, err := newClient(t, client.Options{Addresses: addresses, Patience: 300 * time.Millisecond}).Do(t.Context(), put)
+		var all *client.UnservedError
+		if !errors.As(err, &all) || len(all.Failures) != 2 || !client.Unavailable(err) || client.OutcomeUnknown(err) {
+			t.Fatalf("%s: got %v, want the failures of both addresses", name, err)
+		}
+		for i, f := range all.Failures {
+			if f.Address != addresses[i] || client.IsCode(f.Err, "ERR_NO_LEADER") != (f.Address == alone.URL) {
+				t.Errorf("%s: got %v of %s", name, f.Err, f.Address)
+			}
+			if text := f.Address + ": " + f.Err.Error(); !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: %q is not in %q", name, text, err)
+			}
+		}
+	}
+}
+
+func TestAnAnswerThatIsEverybodysStandsAlone(t *testing.T) {
+	for _, status := range []int{400, 401, 403} {
+		m := startMaster(t, says(status, "ERR_X"))
+		_, err := newClient(t, client.Options{Addresses: []string{refusing(t), m.URL}}).Do(t.Context(), get)
+		var all *client.UnservedError
+		if !client.IsCode(err, "ERR_X") || errors.As(err, &all) {
+			t.Errorf("got %v, want the answer alone", err)
+		}
+	}
+}
+
 func TestEverythingThatIsWrongWithOptionsIsSaid(t *testing.T) {
 	_, err := client.New(client.Options{
 		Addresses:      []string{"master.mesos", "https://u:p4ss@host", "ftp://host", "https://host?x=y", "https://", "http://%zz"},

@@ -7,7 +7,7 @@ import (
 
 // ErrorOf is how an answer becomes an error.
 func ErrorOf(status int, header http.Header, body []byte) *Error {
-	return errorOf(&Response{Status: status, Header: header, Body: body}, time.Now())
+	return errorOf(&Response{Status: status, Header: header, Body: body}, "/acs/api/v1/users", time.Now())
 }
 
 // Transports are what a client sends its requests with.

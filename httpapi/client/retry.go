@@ -130,7 +130,7 @@ func hopeless(err error) bool {
 
 // run repeats the request until it is settled or patience ends.
 func (x *call) run(ctx context.Context) (*Response, error) {
-	loop := rounds{call: x, end: x.options.Now().Add(x.patience)}
+	loop := rounds{call: x, end: x.options.Now().Add(x.patience), failures: map[string]error{}}
 	for {
 		address := loop.address()
 		answer, token, err := x.attempt(ctx, address)
@@ -141,6 +141,7 @@ func (x *call) run(ctx context.Context) (*Response, error) {
 		if err == nil {
 			return answer, nil
 		}
+		loop.failures[address] = err
 		err = fmt.Errorf("%s: %w", address, err)
 		x.options.Logger.DebugContext(ctx, "request failed", slog.String("method", x.Method), slog.String("path", x.Path), slog.Any("error", err))
 		x.doubt = x.doubt || v == unknown && x.repeat != harmless
@@ -148,7 +149,7 @@ func (x *call) run(ctx context.Context) (*Response, error) {
 			x.session.drop(token)
 		}
 		if !loop.again(ctx, v, err) {
-			return nil, x.final(v, err)
+			return nil, x.final(v, loop.everywhere(v, err))
 		}
 	}
 }
@@ -163,7 +164,7 @@ func (x *call) read(answer *Response) (verdict, error) {
 	if x.answered != nil && x.answered(answer) {
 		return settled, x.decode(answer)
 	}
-	e := errorOf(answer, x.options.Now())
+	e := errorOf(answer, x.Path, x.options.Now())
 	return judge(e), e
 }
 
@@ -197,6 +198,7 @@ type rounds struct {
 	pauses   int
 	hopeless int // attempts of this round that were
 	refused  bool
+	failures map[string]error // the last of each address
 }
 
 func (r *rounds) address() string { return r.candidates[r.next] }
@@ -223,6 +225,20 @@ func (r *rounds) again(ctx context.Context, v verdict, err error) bool {
 	}
 	r.hopeless = 0
 	return r.pause(ctx, err)
+}
+
+// everywhere adds to the last error those of the other addresses, unless the last one is an answer that would be everybody's.
+func (r *rounds) everywhere(v verdict, err error) error {
+	if v == settled || v == refused || len(r.failures) < 2 {
+		return err
+	}
+	all := &UnservedError{last: err}
+	for _, address := range r.addresses.list {
+		if failed := r.failures[address]; failed != nil {
+			all.Failures = append(all.Failures, Failure{address, failed})
+		}
+	}
+	return all
 }
 
 // advance goes to the next address, and reports false when all have been tried.
