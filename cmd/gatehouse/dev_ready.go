@@ -121,18 +121,26 @@ func (c *devCluster) printWelcome() {
 	for _, m := range c.masters {
 		fmt.Fprintf(out, "  %s  %s  pid %d\n            data %s  log %s\n", m.Name, m.API, m.PID, m.DataDir, m.logFile)
 	}
-	curl := "curl"
+	login, curl := "", "curl"
 	if c.caFile != "" {
-		curl += " --cacert " + c.caFile
+		login, curl = " --ca-cert "+c.caFile, "curl --cacert "+c.caFile
 	}
-	first, last := c.masters[0].API, c.masters[len(c.masters)-1].API
+	var all []string
+	for _, m := range c.masters {
+		all = append(all, m.API)
+	}
 	fmt.Fprintf(out, `
 Log in as the superuser (%[1]s, password %[2]s), then ask any master:
 
-  TOKEN=$(%[5]s -s %[3]s/acs/api/v1/auth/login -H 'Content-Type: application/json' \
+  %[3]s login --uid %[1]s --url %[4]s%[5]s
+  %[3]s user list
+
+or with curl:
+
+  TOKEN=$(%[6]s -s %[7]s/acs/api/v1/auth/login -H 'Content-Type: application/json' \
     -d '{"uid":"%[1]s","password":"%[2]s"}' | sed -n 's/.*"token": *"\([^"]*\)".*/\1/p')
-  %[5]s -H "Authorization: token=$TOKEN" %[4]s/acs/api/v1/users
+  %[6]s -H "Authorization: token=$TOKEN" %[8]s/acs/api/v1/users
 
 Ctrl-C stops all masters.
-`, devUID, devPassword, first, last, curl)
+`, devUID, devPassword, c.masters[0].Command[0], strings.Join(all, ","), login, curl, all[0], all[len(all)-1])
 }
