@@ -66,14 +66,45 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 		cmd.SuggestionsMinimumDistance = 2
 	}
 	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-		advice = "did you mean: " + cmd.CommandPath() + " " + strings.Join(like, ", ") + "?"
+		advice = "did you mean: " + cmd.CommandPath() + " " + strings.Join(slices.Compact(like), ", ") + "?"
 	}
 	return usage(fmt.Errorf("unknown command %q for %q", safe(args[0]), cmd.CommandPath()), advice)
 }
 
+// synonyms are what people call verbs elsewhere. They are suggested the right word.
+var synonyms = map[string][]string{
+	"create": {"add", "new", "make"}, "delete": {"rm", "del", "remove"}, "remove": {"rm", "del", "delete"}, "list": {"ls"},
+	"show": {"get", "view", "describe", "info", "print"}, "update": {"edit", "set", "change", "modify", "passwd", "password"},
+	"prepare": {"rotate", "create", "new", "generate", "add"}, "retire": {"rm", "del", "remove", "delete", "revoke"},
+	"activate": {"use", "switch"}, "use": {"switch", "select", "set"}, "verify": {"check", "validate"}, "revoke-tokens": {"revoke"},
+	"health": {"status"},
+}
+
+// noArgs is for verbs that take none. It does not show the argument: it may be a secret that should be nowhere near a screen.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(fmt.Errorf("%s takes no argument", cmd.CommandPath()), "see "+cmd.CommandPath()+" --help")
+}
+
+// oneArg is for verbs that take one, whose name is the second word of the usage.
+func oneArg(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	_, name, _ := strings.Cut(cmd.Use, " ")
+	err := fmt.Errorf("the %s is missing", name)
+	if len(args) > 1 {
+		err = fmt.Errorf("want one %s, got %d arguments", name, len(args))
+	}
+	return usage(err, "use: "+cmd.CommandPath()+" "+name+"; see "+cmd.CommandPath()+" --help")
+}
+
 // verb makes a command that does something.
 func (a *app) verb(use, short, example string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Example: example, Args: args, RunE: run}
+	name, _, _ := strings.Cut(use, " ")
+	return &cobra.Command{Use: use, Short: short, Example: example, Args: args, RunE: run, SuggestFor: synonyms[name]}
 }
 
 // common adds the flags that a verb, or a group of verbs, shares with all others that ask a cluster.

@@ -15,15 +15,38 @@ import (
 	"gatehouse/httpapi/client"
 )
 
-// explain gives an error its exit status and says what to do about it.
+// explain gives an error its exit status and says what to do about it. When none of several addresses serves, it shows what came
+// of each: the last alone may hide that another answers.
 func (t *target) explain(err error) error {
+	said := t.meaning(err)
+	each := ofEach(err)
+	var f *failure
+	if each == nil || !errors.As(said, &f) || f.status != StatusUnavailable {
+		return said
+	}
+	return fail(f.status, fmt.Errorf("none of %d addresses serves this now", len(each)), strings.Join(append(each, f.advice), "\n"))
+}
+
+// ofEach is what came of each of several addresses; nil when one error is all there is.
+func ofEach(err error) (lines []string) {
+	var all *client.UnservedError
+	if errors.As(err, &all) {
+		for _, f := range all.Failures {
+			lines = append(lines, f.Address+": "+safe(cause(f.Err).Error()))
+		}
+	}
+	return lines
+}
+
+// meaning is what the error that came last stands for.
+func (t *target) meaning(err error) error {
 	var f *failure
 	var no *client.Error
 	switch {
 	case err == nil, errors.As(err, &f):
 		return err
 	case client.OutcomeUnknown(err):
-		return fail(StatusUnknown, unknown(err), "look whether it did before you repeat it")
+		return doubtful(err, "look whether it did before you repeat it")
 	case errors.Is(err, context.Canceled):
 		return interrupted()
 	case client.Unauthenticated(err):
@@ -79,29 +102,36 @@ func cause(err error) error {
 	return err
 }
 
-// unknown is the error of a change that was made or not.
-func unknown(err error) error {
+// doubtful is the error of a change that was made or not.
+func doubtful(err error, advice string) error {
+	const text = "it is unknown whether the change took effect"
 	var no *client.Error
-	if errors.As(err, &no) {
-		return fmt.Errorf("it is unknown whether the change took effect: the master says %w", no)
+	switch each := ofEach(err); {
+	case each != nil:
+		return fail(StatusUnknown, errors.New(text), strings.Join(append(each, advice), "\n"))
+	case errors.As(err, &no):
+		return fail(StatusUnknown, fmt.Errorf(text+": the master says %w", no), advice)
 	}
-	return fmt.Errorf("it is unknown whether the change took effect: %w", cause(err))
+	return fail(StatusUnknown, fmt.Errorf(text+": %w", cause(err)), advice)
 }
 
 // settle says how to find out whether a change with an unknown outcome was made.
 func settle(err error, look string) error {
 	if client.OutcomeUnknown(err) {
-		return fail(StatusUnknown, unknown(err), "look whether it did, and repeat it if not: "+look)
+		return doubtful(err, "look whether it did, and repeat it if not: "+look)
 	}
 	return err
 }
 
 func (t *target) notLoggedIn() error {
-	where := strings.Join(t.urls, ", ")
-	if t.name != "" {
+	where, advice := strings.Join(t.urls, ", "), t.loginAdvice("log in: ")+"\nor put a token into GATEHOUSE_TOKEN"
+	switch {
+	case t.name != "":
 		where = t.name
+	case len(t.stored) > 0: // a token is shown to no address but those of its login, unless its name is given, too
+		advice = "if it is one of yours (" + strings.Join(t.stored, ", ") + "): --cluster NAME\notherwise " + advice
 	}
-	return fail(StatusLogin, fmt.Errorf("not logged in to %s", where), t.loginAdvice("log in: ")+"\nor put a token into GATEHOUSE_TOKEN")
+	return fail(StatusLogin, fmt.Errorf("not logged in to %s", where), advice)
 }
 
 // refused says whose token it was: one from a variable is easily forgotten.

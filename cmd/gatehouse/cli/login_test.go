@@ -98,6 +98,7 @@ func TestTokensGoNowhereElse(t *testing.T) {
 	for _, args := range []string{"user list --url " + other.URL, "user list --url " + mine.URL + "," + other.URL, "token show --url " + other.URL} {
 		p.bad(StatusLogin, "gatehouse login --url", strings.Fields(args)...)
 	}
+	p.bad(StatusLogin, "if it is one of yours (prod): --cluster NAME\n  otherwise log in: gatehouse login --url "+other.URL, "user", "list", "--url", other.URL)
 	p.env["GATEHOUSE_URL"] = other.URL
 	p.bad(StatusLogin, "not logged in to "+other.URL, "user", "list")
 	p.good("masters")

@@ -27,8 +27,11 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // gap separates columns.
 const gap = 2
 
-// narrowest is how far a column shrinks, unless it is narrower by itself.
-const narrowest = 6
+// shrinking is how far columns give way, in this order, unless they are narrower by themselves.
+var shrinking = []struct {
+	soft  bool // the soft columns alone
+	floor int  // in cells
+}{{true, 6}, {false, 6}, {true, 2}, {false, 3}, {false, 1}}
 
 // render draws the table. It is at most limit cells wide, as far as that is possible; 0 is no limit.
 func (t *table) render(limit int) string {
@@ -72,9 +75,9 @@ func (t *table) fit(limit int) []int {
 		over += w
 	}
 	over -= limit
-	for _, soft := range []bool{true, false} {
+	for _, step := range shrinking {
 		for ; over > 0; over-- {
-			i := t.widest(widths, soft)
+			i := t.widest(widths, step.soft, step.floor)
 			if i < 0 {
 				break
 			}
@@ -95,11 +98,11 @@ func (t *table) natural() []int {
 	return widths
 }
 
-// widest is the column that can give a cell, or -1.
-func (t *table) widest(widths []int, soft bool) int {
+// widest is the column that can give a cell and keep the floor, or -1.
+func (t *table) widest(widths []int, soft bool, floor int) int {
 	found := -1
 	for i, c := range t.columns {
-		if c.soft != soft && soft || widths[i] <= narrowest {
+		if soft && !c.soft || widths[i] <= floor {
 			continue
 		}
 		if found < 0 || widths[i] > widths[found] {

@@ -28,6 +28,39 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	golden(t, "tables.txt", all.String())
 }
 
+func TestEveryTableFitsANarrowTerminal(t *testing.T) {
+	m, other := full(t), full(t)
+	p := loggedInTo(t, m)
+	p.terminal, p.width = true, 40
+	for _, verb := range []string{"user list", "service-account list", "masters", "health --url " + m.URL + "," + other.URL, "keys list", "cluster-keys list", "cluster list"} {
+		text := p.run(strings.Fields(verb)...).stdout
+		if !strings.Contains(text, "\n") {
+			t.Errorf("%s: got no table: %q", verb, text)
+		}
+		for line := range strings.Lines(text) {
+			if w := cellWidth(strings.TrimSuffix(line, "\n")); w > p.width {
+				t.Errorf("%s: a line of %d cells: %q", verb, w, line)
+			}
+		}
+	}
+}
+
+func TestSixWideColumnsFitTheNarrowestTerminals(t *testing.T) {
+	wide := &table{}
+	var cells []string
+	for range 6 {
+		wide.columns, cells = append(wide.columns, column{head: "HEADING"}), append(cells, "a long cell")
+	}
+	wide.add(cells...)
+	for _, limit := range []int{60, 43, 40, 28, 20} {
+		for line := range strings.Lines(wide.render(limit)) {
+			if w := cellWidth(strings.TrimSuffix(line, "\n")); w > limit {
+				t.Errorf("limit %d: a line of %d cells: %q", limit, w, line)
+			}
+		}
+	}
+}
+
 func TestAWordThatFitsIsNeverCutOff(t *testing.T) {
 	one := &table{columns: []column{{head: "UID"}, {head: "DESCRIPTION", soft: true}}}
 	one.add("alice", "short")

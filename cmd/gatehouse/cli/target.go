@@ -42,8 +42,9 @@ func (f *targetFlags) addURLs(flags *pflag.FlagSet) {
 
 // target is the cluster that is meant, and who asks it.
 type target struct {
-	name string // of the stored login that is used; "" is none
-	urls []string
+	name   string   // of the stored login that is used; "" is none
+	stored []string // the names of all that there are
+	urls   []string
 	// token is "" when nobody is logged in.
 	token string
 	// given means that the token comes from GATEHOUSE_TOKEN: it is never renewed or stored.
@@ -79,6 +80,7 @@ func (a *app) find(public bool) (*target, error) {
 	if errLoad != nil {
 		errName = errLoad
 	}
+	t.stored = slices.Sorted(maps.Keys(l.Clusters))
 	t.use(name, l.Clusters[name])
 	if len(t.urls) == 0 {
 		t.urls = []string{defaultURL}

@@ -30,7 +30,7 @@ func (a *app) tokenShowCommand() *cobra.Command {
 	cmd := a.verb("show", "Show what the token says, or the token itself",
 		"  gatehouse token show\n"+
 			"  curl https://cluster.example/acs/api/v1/users -H \"Authorization: token=$(gatehouse token show --raw)\"",
-		cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return a.tokenShow(cmd.Context(), raw) })
+		noArgs, func(cmd *cobra.Command, _ []string) error { return a.tokenShow(cmd.Context(), raw) })
 	cmd.Long = "Shows what the token of the login says, without asking whether it still counts (gatehouse token verify,\n" +
 		"or any other verb, does). --raw prints the token, for other programs; whoever sees it can use it."
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the token itself")
@@ -132,7 +132,7 @@ func (a *app) tokenVerifyCommand() *cobra.Command {
 		"  gatehouse token verify\n"+
 			"  gatehouse token verify --jwks jwks.json --token-file token.txt\n"+
 			"  gatehouse token show --raw | gatehouse token verify --token-stdin --jwks https://cluster.example/acs/api/v1/auth/jwks",
-		cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return a.tokenVerify(cmd.Context(), &f) })
+		tokenElsewhere, func(cmd *cobra.Command, _ []string) error { return a.tokenVerify(cmd.Context(), &f) })
 	cmd.Long = "Verifies the signature and the expiry of a token with public keys, as programs beside Gatehouse do: with\n" +
 		"a JWKS in a file without asking anybody. Whether the token was revoked, only the masters know. The\n" +
 		"exit status is 0 for a valid token and 1 for any other."
@@ -156,6 +156,14 @@ func (a *app) tokenVerify(ctx context.Context, f *verifyFlags) error {
 		return fail(StatusFailed, err, "")
 	}
 	return a.show(a.claimsView(tokenClaims{UID: c.UID, IssuedAt: c.IssuedAt.UTC(), ExpiresAt: c.Expires.UTC(), KID: c.KID, Verified: true}))
+}
+
+// tokenElsewhere refuses a token on the command line, which others on the host can read, and does not repeat it.
+func tokenElsewhere(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(errors.New("the token is no argument, where others could read it"), "use --token-file FILE or --token-stdin; without them the token of the login is verified")
 }
 
 // tokenToVerify is the token that the flags name, or that of the login.

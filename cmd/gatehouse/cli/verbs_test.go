@@ -209,6 +209,18 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"login --url nope --ca-cert /nonexistent --service-key /nonexistent", "3 things are wrong\n  - service key: open /nonexistent: no such file or directory\n  - --url: \"nope\" is no address of a cluster\n    give it"},
 		{"user list --output xml", "want one of table, json, yaml"},
 		{"user lst", "did you mean: gatehouse user list?"},
+		{"user ls", "did you mean: gatehouse user list?"},
+		{"user rm alice", "did you mean: gatehouse user delete?"},
+		{"masters rm 3b8c", "did you mean: gatehouse masters remove?"},
+		{"keys rotate", "did you mean: gatehouse keys prepare?"},
+		{"user revoke alice", "did you mean: gatehouse user revoke-tokens?"},
+		{"user show", "the UID is missing\n  use: gatehouse user show UID; see gatehouse user show --help"},
+		{"masters remove", "the ID is missing"},
+		{"keys activate", "the KID is missing"},
+		{"cluster use", "the NAME is missing"},
+		{"user create bob carol", "want one UID, got 2 arguments"},
+		{"user list alice", "gatehouse user list takes no argument"},
+		{"token verify abc", "use --token-file FILE or --token-stdin"},
 		{"usr", "did you mean: gatehouse user?"},
 		{"qwertyuiop", "see gatehouse --help"},
 		{"login --uid x --service-key y --password-stdin", "want one of them"},
@@ -221,6 +233,9 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		if !wantStatus || !strings.Contains(got.stderr, tt.want) {
 			t.Errorf("%s: status %d, %s\nwant 2 and %q", tt.args, got.status, got.stderr, tt.want)
 		}
+	}
+	if got := p.run("token", "verify", "a.secret.token"); strings.Contains(got.stderr, "secret") {
+		t.Errorf("the token is shown: %s", got.stderr)
 	}
 	if len(m.asked) != before {
 		t.Errorf("the master was asked: %+v", m.asked[before:])
