@@ -30,15 +30,20 @@ func hostileOver(t *testing.T, over protocol) {
 		"H35": hostileLoop, "H36": hostileDeposed, "C8": hostileIdentity, "Q6": hostileAuditLog, "Q9": hostileLabels,
 		"J30": hostileManyTokens, "J31": hostileTokenGrammar, "J32": hostileTokenPlaces,
 	} {
+		if own, ok := ofHTTP2[id]; ok && over == overHTTP2 {
+			f = own
+		}
 		if over == plainHTTP || !slices.Contains(plainOnly, id) {
 			t.Run(id, func(t *testing.T) { f(t, b) })
 		}
 	}
 }
 
-// plainOnly are the cases that TLS is nothing to: servers of their own, what happens between masters, the audit log; and those
-// that go on writing when the server has hung up, which is no error on a plain connection and may be one with TLS.
-var plainOnly = []string{"H8", "H9", "H11", "H26", "H35", "H36", "C8", "Q6", "Q9"}
+// plainOnly are the cases that TLS is nothing to: what happens between masters, and the audit log.
+var plainOnly = []string{"H35", "H36", "C8", "Q6", "Q9"}
+
+// ofHTTP2 are the cases that are something else over HTTP/2, where a request is made of frames.
+var ofHTTP2 = map[string]func(*testing.T, *bed){"H8": largeBodiesOverHTTP2, "H9": slownessOverHTTP2, "H26": headersOverHTTP2}
 
 // unchanged fails when bob was created after all.
 func unchanged(t *testing.T, b *bed) {

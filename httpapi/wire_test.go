@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -60,8 +61,13 @@ func (m *testMaster) dial() *wire {
 		conn = tls.Client(conn, trusting(m.api)) // without ALPN: HTTP/1.1
 	}
 	m.bed.t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	return &wire{m.bed.t, conn, bufio.NewReader(conn)}
+	return wireOf(m.bed.t, conn)
+}
+
+// wireOf gives the connection a deadline.
+func wireOf(t testing.TB, conn net.Conn) *wire {
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	return &wire{t, conn, bufio.NewReader(conn)}
 }
 
 // send writes lines, joined by CRLF; an empty line ends the head.
@@ -71,6 +77,64 @@ func (w *wire) send(lines ...string) *wire {
 		w.t.Fatalf("send: %v", err)
 	}
 	return w
+}
+
+// push writes in a goroutine of its own while the test reads: a server that has answered may hang up on who is not done, so a
+// reset is the end of the writing and no failure by itself. What came of it is sent when the writing has ended.
+func (w *wire) push(r io.Reader) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(w.conn, r)
+		done <- err
+	}()
+	return done
+}
+
+// pushAndEnd is push, and then says that nothing more comes.
+func (w *wire) pushAndEnd(r io.Reader) {
+	done := w.push(r)
+	go func() {
+		if <-done == nil {
+			_ = w.conn.(interface{ CloseWrite() error }).CloseWrite()
+		}
+	}()
+}
+
+// refused expects that a request of which the server reads only a part is answered with the status and the connection closed.
+// The server does not close for half a second after its answer, or for what linger bears; who writes longer is reset, and a
+// reset may throw away an answer that was not read yet (RFC 9112, 9.6). Over plain HTTP the kernel has such a request with one
+// write, or the answer is out long before what linger bears is sent, so the answer must be there. TLS writes record by record and
+// may be in the midst of it: there the end of the connection will do.
+func (w *wire) refused(t *testing.T, what, method string, status int) {
+	t.Helper()
+	resp, err := http.ReadResponse(w.in, &http.Request{Method: method})
+	if _, overTLS := w.conn.(*tls.Conn); err != nil && overTLS && !timedOut(err) {
+		return
+	}
+	if err != nil {
+		t.Errorf("%s: no answer: %v", what, err)
+		return
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != status {
+		t.Errorf("%s: got %d, want %d", what, resp.StatusCode, status)
+	}
+	w.ends(t, what)
+}
+
+// ends reads until the server hangs up.
+func (w *wire) ends(t *testing.T, what string) {
+	t.Helper()
+	_ = w.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.Copy(io.Discard, w.in); timedOut(err) {
+		t.Errorf("%s: the connection stays open", what)
+	}
+}
+
+// timedOut tells the deadline of the test from the end of the connection.
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // receive reads one answer to a request of that method.
@@ -90,10 +154,9 @@ func (w *wire) receive(method string) answer {
 
 // closed reports whether the server has closed the connection, after what is still to be read.
 func (w *wire) closed() bool {
-	_ = w.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = w.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	n, err := io.Copy(io.Discard, w.in)
-	timeout, _ := err.(net.Error)
-	return n == 0 && (timeout == nil || !timeout.Timeout())
+	return n == 0 && !timedOut(err)
 }
 
 // authorized is the header line of alice's token.

@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -125,11 +127,13 @@ func proxyV2(command byte, source string) string {
 	return string(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(header, 5555), 443))
 }
 
+// tellClient answers with the address of the client.
+func tellClient(w http.ResponseWriter, r *http.Request) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	io.WriteString(w, host)
+}
+
 func TestThePROXYProtocolIsWantedAndBelievedOfTrustedProxiesOnly(t *testing.T) {
-	echo := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		io.WriteString(w, host)
-	})
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	request := "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	for name, tt := range map[string]struct {
@@ -155,7 +159,7 @@ func TestThePROXYProtocolIsWantedAndBelievedOfTrustedProxiesOnly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := httpapi.NewHTTPServer(echo, nil)
+			server := httpapi.NewHTTPServer(http.HandlerFunc(tellClient), nil)
 			defer server.Close()
 			go server.Serve((&apiListener{Listener: l, spec: listenSpec{Proxy: true}, clients: 10}).accepting(tt.trusted))
 			conn := dial(t, l.Addr().String())
@@ -188,6 +192,62 @@ func TestClientsLeaveFilesToTheMaster(t *testing.T) {
 	} {
 		if got := clientsEach(tt.listeners, tt.files); got != tt.want {
 			t.Errorf("%d listeners, %d files: %d clients each, want %d", tt.listeners, tt.files, got, tt.want)
+		}
+	}
+}
+
+// A client that does not come to the end of a PROXY protocol header is hung up on (hostile H9), and keeps nobody waiting. The
+// server's own limits are off, so it is the header's that ends the connection.
+func TestWhoeverDoesNotSendThePROXYHeaderIsHungUpOn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httpapi.NewHTTPServer(http.HandlerFunc(tellClient), nil)
+	server.ReadHeaderTimeout, server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = 0, 0, 0, 0
+	defer server.Close()
+	go server.Serve(proxied(l, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, time.Second))
+
+	v2 := proxyV2(1, "203.0.113.8")
+	slow := map[string]net.Conn{}
+	for name, sent := range map[string]string{
+		"nothing": "", "half of version 1": "PROXY TCP4 203.0.113.7 127", "half of version 2": v2[:len(v2)-5], "the signature alone": v2[:12],
+		"garbage": "\x00\xff garbage", "garbage without end": strings.Repeat("x", 4096),
+	} {
+		slow[name] = dial(t, l.Addr().String())
+		_, _ = io.WriteString(slow[name], sent) // garbage may be hung up on at once
+	}
+	drip := dial(t, l.Addr().String())
+	slow["byte after byte"] = drip
+	go func() { // a header of 64 KiB that takes an hour
+		for _, err := io.WriteString(drip, v2[:14]+"\xff\xff"); err == nil; _, err = io.WriteString(drip, "\x00") {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	tellsClient(t, l.Addr().String(), "203.0.113.9")
+	for name, conn := range slow {
+		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection stays open", name)
+		}
+	}
+	tellsClient(t, l.Addr().String(), "203.0.113.10")
+}
+
+// tellsClient expects that a client behind the PROXY protocol is served, if not at once, on a busy machine, then soon.
+func tellsClient(t *testing.T, address, client string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		conn := dial(t, address)
+		_, _ = io.WriteString(conn, proxyV2(1, client)+"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err == nil {
+			if body, err := io.ReadAll(answer.Body); err != nil || string(body) != client {
+				t.Errorf("the client is held for %q (%v), want %s", body, err, client)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a good client is not served: %v", err)
 		}
 	}
 }

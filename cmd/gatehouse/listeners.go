@@ -138,7 +138,7 @@ func (ls *listeners) urls() []string {
 func (l *apiListener) accepting(trusted []netip.Prefix) net.Listener {
 	accepted := l.Listener
 	if l.spec.Proxy {
-		accepted = proxied(accepted, trusted)
+		accepted = proxied(accepted, trusted, proxyHeaderLimit)
 	}
 	return httpapi.LimitListener(accepted, l.clients)
 }
@@ -147,15 +147,16 @@ func (l *apiListener) accepting(trusted []netip.Prefix) net.Listener {
 const proxyHeaderLimit = 5 * time.Second
 
 // proxied wants a PROXY protocol header, version 1 or 2, before anything else, and hangs up on whoever is not trusted to
-// send one: its word would decide whose logins are throttled and whose name is in the audit log.
-func proxied(l net.Listener, trusted []netip.Prefix) net.Listener {
+// send one: its word would decide whose logins are throttled and whose name is in the audit log. A header that is not complete
+// within limit is none.
+func proxied(l net.Listener, trusted []netip.Prefix, limit time.Duration) net.Listener {
 	policy := func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
 		if addr, ok := o.Upstream.(*net.TCPAddr); ok && contains(trusted, addr.AddrPort().Addr()) {
 			return proxyproto.REQUIRE, nil
 		}
 		return proxyproto.REJECT, proxyproto.ErrInvalidUpstream
 	}
-	return &proxyproto.Listener{Listener: l, ConnPolicy: policy, ReadHeaderTimeout: proxyHeaderLimit}
+	return &proxyproto.Listener{Listener: l, ConnPolicy: policy, ReadHeaderTimeout: limit}
 }
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
