@@ -68,6 +68,9 @@ func start(t *testing.T, args ...string) *process {
 		close(p.ended)
 	}()
 	t.Cleanup(func() {
+		if args[0] == "dev" {
+			p.stopWithChildren()
+		}
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		if t.Failed() {
@@ -75,6 +78,16 @@ func start(t *testing.T, args ...string) *process {
 		}
 	})
 	return p
+}
+
+// stopWithChildren lets dev end its masters. The kernel kills them, too, when dev is killed, but nobody waits for that: they
+// would write into a directory that the test is about to remove.
+func (p *process) stopWithChildren() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+	}
 }
 
 // status waits for the end of the process.
