@@ -30,6 +30,8 @@ type exchange struct {
 	wrote  bool   // the answer has begun
 	runs   int    // how often the handler ran on this master
 	known  bool   // the caller was authenticated on this master
+
+	crowded bool // one request too many for the listener
 }
 
 // door is a handler in front of some of the rows.
@@ -37,6 +39,8 @@ type door struct {
 	s      *Server
 	router *router
 	admin  bool
+	// streams are those of the listener that the door is for.
+	streams streams
 }
 
 // ServeHTTP takes a request from a client.
@@ -50,6 +54,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A request with both Content-Length and Transfer-Encoding looks like any chunked one by now. Two readers of one
 	// connection could disagree about where it ended, so no second request follows it (hostile H10).
 	x.close = len(r.TransferEncoding) > 0
+	leave, ok := d.streams.enter(r)
+	defer leave()
+	x.crowded = !ok
 	x.serve(d.router)
 }
 
@@ -98,6 +105,9 @@ func (x *exchange) route(rt *router) (*Response, error) {
 		return x.noRow(rt.allowed(path))
 	}
 	x.row, x.req.Route, x.req.Params = row, &row.Route, params
+	if x.crowded {
+		return nil, fault.New(fault.Busy, "Too many requests at once. Nothing was changed.").After(retryAfter)
+	}
 	x.req.server, x.req.Header = x.s, x.r.Header
 	if x.r.URL.RawQuery != "" {
 		x.req.Query = x.r.URL.Query()

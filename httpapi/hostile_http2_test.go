@@ -37,8 +37,16 @@ func newBusyOf(t *testing.T, limit int64) *busy {
 		}
 		<-b.release
 	})
-	b.Config = NewHTTPServer(work, nil)
-	b.Config.Handler = share(work, limit)
+	s := streams{limit: limit}
+	b.Config = NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		leave, ok := s.enter(r)
+		defer leave()
+		if !ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		work(w, r)
+	}), nil)
 	b.TLS, b.EnableHTTP2 = NewTLSConfig(), true
 	b.StartTLS()
 	t.Cleanup(b.Close)

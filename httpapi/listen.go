@@ -1,13 +1,10 @@
 package httpapi
 
 import (
-	"context"
 	"crypto/tls"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -33,17 +30,14 @@ const (
 	sendPingTimeout = 15 * time.Second
 	pingTimeout     = 10 * time.Second
 	writeByteLimit  = 30 * time.Second
-	maxShared       = 4096 // see share
 )
 
 // NewHTTPServer returns a server for clients with every timeout and limit set. What net/http has to say about broken
 // connections goes to log at debug level; nil drops it.
 func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	s := &http.Server{
-		Handler: share(h, maxShared),
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, new(atomic.Int64))
-		},
+		Handler:           h,
+		ConnContext:       countStreams,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -66,33 +60,6 @@ func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 	s.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	return s
-}
-
-// connKey finds the number of requests under way on a connection.
-type connKey struct{}
-
-// share bounds the requests under way at a listener, for all its connections could have maxStreams each and every one takes
-// memory. The first of a connection is always let in, as over HTTP/1.1, so that nobody is kept out by others; whatever a
-// connection has beyond that comes out of n for all of them.
-func share(next http.Handler, n int64) http.Handler {
-	var shared atomic.Int64
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if own, ok := r.Context().Value(connKey{}).(*atomic.Int64); ok && r.ProtoMajor > 1 {
-			defer own.Add(-1)
-			if own.Add(1) > 1 {
-				defer shared.Add(-1)
-				if shared.Add(1) > n {
-					w.Header().Set("Content-Type", errorContentType)
-					w.Header().Set("Cache-Control", "no-store")
-					w.Header().Set("Retry-After", retrySeconds(retryAfter))
-					w.WriteHeader(http.StatusServiceUnavailable)
-					_, _ = io.WriteString(w, `{"title":"503 Service Unavailable","description":"Too many requests at once. Nothing was changed.","code":"ERR_BUSY"}`)
-					return
-				}
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // NewTLSConfig returns what every listener for clients has in common: TLS 1.2 at least, with the cipher suites and curves

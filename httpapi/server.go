@@ -149,10 +149,11 @@ func (s *Server) Routes() []Route {
 	return out
 }
 
-// Public serves the surfaces in kind, and what every listener serves, to clients. It never serves KindAdmin.
+// Public serves the surfaces in kind, and what every listener serves, to clients. It never serves KindAdmin. Each listener has
+// one of its own, on a server of NewHTTPServer: the requests under way there are counted together.
 func (s *Server) Public(kind Kind) http.Handler {
 	kind &^= KindAdmin
-	return &door{s: s, router: s.routerOf(func(r *row) bool { return r.kind == 0 || r.kind&kind != 0 })}
+	return &door{s: s, router: s.routerOf(func(r *row) bool { return r.kind == 0 || r.kind&kind != 0 }), streams: streams{limit: maxShared}}
 }
 
 // Admin serves the Internal rows beside all others. It belongs on a socket that only the operator can open.
