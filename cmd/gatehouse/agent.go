@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"gatehouse/cmd/gatehouse/cli"
 )
 
 func (p *program) agentCommand() *cobra.Command {
@@ -21,7 +23,7 @@ func (p *program) agentCommand() *cobra.Command {
 			"counts. Start all masters of a cluster with the same settings but for their addresses.",
 		Example: "  gatehouse agent --config /etc/gatehouse/gatehouse.yaml\n" +
 			"  gatehouse agent --expect 3 --join master.mesos:8103 --advertise 10.0.0.1",
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, wrong := readConfig(cmd.Flags(), p.env)
 			return p.runAgent(cmd.Context(), cfg, wrong)

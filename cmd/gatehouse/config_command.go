@@ -33,7 +33,7 @@ func (p *program) configShowCommand() *cobra.Command {
 		Long: "Prints every setting as it counts in the end. YAML has the source in comments and can be used as a\n" +
 			"configuration file, but for what is redacted. The exit status is 2 when something is wrong.",
 		Example: "  gatehouse config show --expect 3 --listen 10.0.0.1:8101\n  gatehouse config show --config /etc/gatehouse/gatehouse.yaml --output json",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var wrong problems
 			choice("output", output, &wrong, "yaml", "json")
@@ -61,7 +61,7 @@ func (p *program) configValidateCommand() *cobra.Command {
 			"they name, as the agent does before it starts. Ports are not tried: the master that is to be restarted\n" +
 			"has them. The exit status is 2 when something is wrong.",
 		Example: "  gatehouse config validate --config /etc/gatehouse/gatehouse.yaml && systemctl restart gatehouse",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, wrong := readConfig(cmd.Flags(), p.env)
 			(&means{}).readFiles(cfg, &wrong, &wrong)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gatehouse/cmd/gatehouse/cli"
 	"gatehouse/keyring/password"
 )
 
@@ -44,7 +45,7 @@ func (p *program) devCommand() *cobra.Command {
 			"kill one master and start it again. The superuser is " + devUID + ", password " + devPassword + ".\n" +
 			"Flags of the agent are passed on to every master. SIGTERM or Ctrl-C stops them all.",
 		Example: "  gatehouse dev\n  gatehouse dev --masters 5 --data-dir /var/tmp/gatehouse-dev --api-port 9000 --log-level debug",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.runDev(cmd, o) },
 	}
 	cmd.Flags().SortFlags = false

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/cli"
 	"gatehouse/cmd/gatehouse/doctor"
 )
 
@@ -22,7 +23,7 @@ func (p *program) doctorCommand() *cobra.Command {
 			"status is 0 when there is no problem; warnings do not count. docs/operating.md explains every check.",
 		Example: "  sudo gatehouse doctor --config /etc/gatehouse/gatehouse.yaml\n" +
 			"  gatehouse doctor --config gatehouse.yaml --peer 10.0.0.2:8102 --output json",
-		Args: cobra.NoArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var wrong problems
 			choice("output", output, &wrong, "text", "json")

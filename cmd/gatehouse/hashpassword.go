@@ -11,6 +11,7 @@ import (
 	"github.com/go-crypt/crypt/algorithm/shacrypt"
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/cli"
 	"gatehouse/keyring/password"
 )
 
@@ -22,7 +23,7 @@ func (p *program) hashPasswordCommand() *cobra.Command {
 		Long: "Asks for a password twice without showing it, or reads one line from standard\n" +
 			"input, and prints its argon2id hash; with --sha512 a crypt(3) $6$ string.",
 		Example: "  gatehouse hash-password\n  printf '%s\\n' \"$PASSWORD\" | gatehouse hash-password --sha512",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			plain, err := p.askPassword(cmd.Context())
 			if err != nil {

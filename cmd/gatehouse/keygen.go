@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/cli"
 	"gatehouse/keyring"
 )
 
@@ -45,8 +46,8 @@ func (k *keygen) run(cmd *cobra.Command, args []string) error {
 		return usageError{errors.New("--output, --add and --drop: want one of them")}
 	}
 	if !k.add && k.drop == "" {
-		if err := cobra.NoArgs(cmd, args); err != nil {
-			return usageError{err}
+		if err := cli.NoArgs(cmd, args); err != nil {
+			return err
 		}
 		ring, err := makeKeyFile(k.output)
 		if err == nil {
@@ -54,8 +55,8 @@ func (k *keygen) run(cmd *cobra.Command, args []string) error {
 		}
 		return err
 	}
-	if err := exactArgs(1)(cmd, args); err != nil {
-		return err
+	if len(args) != 1 {
+		return usageError{errors.New("--add and --drop want one key file (see gatehouse keygen --help)")}
 	}
 	if k.add {
 		return addKey(out, args[0])

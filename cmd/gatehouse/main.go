@@ -78,7 +78,6 @@ func (p *program) root() *cobra.Command {
 	addGroup(root, "masters", "Run masters:", p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.doctorCommand(), p.versionCommand())
 	addGroup(root, "people", "Work with a cluster:", cli.Commands(p.people())...)
 	root.SetHelpCommandGroupID("people")
-	wrongArgsAreUsage(root)
 	return root
 }
 
@@ -89,24 +88,6 @@ func addGroup(root *cobra.Command, id, title string, commands ...*cobra.Command)
 		cmd.GroupID = id
 	}
 	root.AddCommand(commands...)
-}
-
-// wrongArgsAreUsage makes every command's refusal of its arguments a mistake in the command line.
-func wrongArgsAreUsage(cmd *cobra.Command) {
-	for _, below := range cmd.Commands() {
-		wrongArgsAreUsage(below)
-	}
-	check := cmd.Args
-	if check == nil {
-		return
-	}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
-		if err == nil || isUsage(err) || cli.Status(err) == cli.StatusUsage {
-			return err
-		}
-		return usageError{fmt.Errorf("%w: %s (see %s --help)", err, cmd.UseLine(), cmd.CommandPath())}
-	}
 }
 
 // environ turns the "NAME=value" strings of a process environment into a map.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/cmd/gatehouse/cli"
 	"gatehouse/httpapi/client"
 )
 
@@ -22,7 +23,7 @@ func (p *program) resetSuperuserCommand() *cobra.Command {
 			"none, and whatever else is missing; doing it again does no harm. Tokens that the user\n" +
 			"has stay valid; revoke them when the old password has leaked.",
 		Example: "  sudo -u gatehouse gatehouse reset-superuser admin\n  gatehouse reset-superuser --data-dir dev-data/master-1 bootstrapuser",
-		Args:    exactArgs(1),
+		Args:    cli.OneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := p.askPassword(cmd.Context())
 			if err != nil {

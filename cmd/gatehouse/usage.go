@@ -2,10 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 // usageError is a mistake in the command line, the environment or the configuration
@@ -16,17 +13,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 func isUsage(err error) bool {
 	var u usageError
-	return errors.As(err, &u) || strings.HasPrefix(err.Error(), "unknown command")
-}
-
-// exactArgs refuses any other number of arguments than n.
-func exactArgs(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-		}
-		return nil
-	}
+	return errors.As(err, &u)
 }
 
 // problems collects everything that is wrong with a configuration, so that whoever

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/cmd/gatehouse/cli"
 )
 
 // version is the release. CHANGELOG.md has an entry for each.
@@ -48,7 +50,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version, commit, Go version and cluster level",
 		Example: "  gatehouse version",
-		Args:    cobra.NoArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s\ncommit %s\ngo %s\nlevel %d\n",
 				version, buildCommit(), runtime.Version(), maxLevel)

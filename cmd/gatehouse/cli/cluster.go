@@ -15,7 +15,7 @@ func (a *app) logoutCommand() *cobra.Command {
 	var name string
 	var all bool
 	cmd := a.verb("logout", "Forget the token of a login", "  gatehouse logout\n  gatehouse logout --name prod\n  gatehouse logout --all",
-		noArgs, func(*cobra.Command, []string) error { return a.logout(name, all) })
+		NoArgs, func(*cobra.Command, []string) error { return a.logout(name, all) })
 	cmd.Long = "Forgets the token of the current cluster, or of the one that is named. The cluster stays known:\n" +
 		"gatehouse login --name NAME needs no URL; gatehouse cluster remove forgets it all. The token is not\n" +
 		"refused by this: who has a copy can use it until it expires, or is revoked (gatehouse user revoke-tokens)."
@@ -65,12 +65,12 @@ func (a *app) clusterCommand() *cobra.Command {
 		Long:    "The clusters that you have logged in to, by name. One of them is current: verbs without --cluster ask it.",
 		Example: "  gatehouse cluster list",
 	})
-	use := a.verb("use NAME", "Make a cluster the current one", "  gatehouse cluster use prod", oneArg, a.clusterUse)
+	use := a.verb("use NAME", "Make a cluster the current one", "  gatehouse cluster use prod", OneArg, a.clusterUse)
 	use.ValidArgsFunction = a.completeClusters
-	remove := a.verb("remove NAME", "Forget a cluster and its token", "  gatehouse cluster remove old", oneArg, a.clusterRemove)
+	remove := a.verb("remove NAME", "Forget a cluster and its token", "  gatehouse cluster remove old", OneArg, a.clusterRemove)
 	remove.ValidArgsFunction = a.completeClusters
 	cmd.AddCommand(
-		a.verb("list", "List the clusters, and who is logged in", "  gatehouse cluster list\n  gatehouse cluster list --output json", noArgs, a.clusterList),
+		a.verb("list", "List the clusters, and who is logged in", "  gatehouse cluster list\n  gatehouse cluster list --output json", NoArgs, a.clusterList),
 		use, remove)
 	return a.shown(cmd)
 }

@@ -8,7 +8,7 @@ func (a *app) completionCommand() *cobra.Command {
 		Example: "  gatehouse completion bash",
 	})
 	shell := func(name, example string, generate func(root *cobra.Command) error) *cobra.Command {
-		return a.verb(name, "For "+name, example, noArgs, func(cmd *cobra.Command, _ []string) error { return generate(cmd.Root()) })
+		return a.verb(name, "For "+name, example, NoArgs, func(cmd *cobra.Command, _ []string) error { return generate(cmd.Root()) })
 	}
 	cmd.AddCommand(
 		shell("bash", "  gatehouse completion bash >/etc/bash_completion.d/gatehouse",

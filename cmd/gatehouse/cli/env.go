@@ -80,16 +80,16 @@ var synonyms = map[string][]string{
 	"health": {"status"},
 }
 
-// noArgs is for verbs that take none. It does not show the argument: it may be a secret that should be nowhere near a screen.
-func noArgs(cmd *cobra.Command, args []string) error {
+// NoArgs is for verbs that take none. It does not show the argument: it may be a secret that should be nowhere near a screen.
+func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	return usage(fmt.Errorf("%s takes no argument", cmd.CommandPath()), "see "+cmd.CommandPath()+" --help")
 }
 
-// oneArg is for verbs that take one, whose name is the second word of the usage.
-func oneArg(cmd *cobra.Command, args []string) error {
+// OneArg is for verbs that take one, whose name is the second word of the usage.
+func OneArg(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}

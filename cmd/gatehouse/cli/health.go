@@ -16,7 +16,7 @@ import (
 func (a *app) healthCommand() *cobra.Command {
 	var strict, leader bool
 	cmd := a.verb("health", "Ask masters whether they can serve, and why not",
-		"  gatehouse health\n  gatehouse health --url http://127.0.0.1:8101 --strict\n  gatehouse health --output json", noArgs,
+		"  gatehouse health\n  gatehouse health --url http://127.0.0.1:8101 --strict\n  gatehouse health --output json", NoArgs,
 		func(cmd *cobra.Command, _ []string) error { return a.health(cmd.Context(), strict, leader) })
 	cmd.Long = "Shows the health report of the master, or of every master that a URL of the cluster leads to. The exit\n" +
 		"status is 0 only when all of them can serve. Needs no login."

@@ -22,8 +22,8 @@ func (a *app) keysCommand() *cobra.Command {
 		Example: "  gatehouse keys list",
 	})
 	cmd.AddCommand(
-		a.verb("list", "List the keys, the one that signs first", "  gatehouse keys list\n  gatehouse keys list --url https://cluster.example --output yaml", noArgs, a.asking(loggedIn, a.keysList)),
-		a.verb("prepare", "Make a key and publish it, without signing with it yet", "  gatehouse keys prepare", noArgs, a.asking(loggedIn, a.keysPrepare)),
+		a.verb("list", "List the keys, the one that signs first", "  gatehouse keys list\n  gatehouse keys list --url https://cluster.example --output yaml", NoArgs, a.asking(loggedIn, a.keysList)),
+		a.verb("prepare", "Make a key and publish it, without signing with it yet", "  gatehouse keys prepare", NoArgs, a.asking(loggedIn, a.keysPrepare)),
 		a.keysActivateCommand(), a.keysRetireCommand())
 	return a.common(cmd)
 }
@@ -67,7 +67,7 @@ func pickKey(ctx context.Context, c *client.Client, typed string) (string, error
 }
 
 func (a *app) keysActivateCommand() *cobra.Command {
-	cmd := a.verb("activate KID", "Sign with a prepared key from now on", "  gatehouse keys activate 3f0a5c71", oneArg,
+	cmd := a.verb("activate KID", "Sign with a prepared key from now on", "  gatehouse keys activate 3f0a5c71", OneArg,
 		a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 			kid, err := pickKey(ctx, c, args[0])
 			if err != nil {
@@ -91,7 +91,7 @@ type activation struct {
 
 func (a *app) keysRetireCommand() *cobra.Command {
 	var force bool
-	cmd := a.verb("retire KID", "Drop a key whose last token has expired", "  gatehouse keys retire 3f0a5c71\n  gatehouse keys retire --force --yes 9bd4e802", oneArg,
+	cmd := a.verb("retire KID", "Drop a key whose last token has expired", "  gatehouse keys retire 3f0a5c71\n  gatehouse keys retire --force --yes 9bd4e802", OneArg,
 		func(cmd *cobra.Command, args []string) error {
 			if force && a.terminalIn() {
 				if err := a.confirm(cmd.Context(), "Drop the key "+safe(args[0])+"? Tokens that it signed are refused from now on."); err != nil {
@@ -122,8 +122,8 @@ func (a *app) clusterKeysCommand() *cobra.Command {
 		Example: "  gatehouse cluster-keys list",
 	})
 	cmd.AddCommand(
-		a.verb("list", "List the keys, the one that seals first, and who has them", "  gatehouse cluster-keys list", noArgs, a.asking(loggedIn, a.clusterKeysList)),
-		a.verb("activate ID", "Seal with a key that every master has", "  gatehouse cluster-keys activate 3f0a5c71d2e94b68", oneArg, a.asking(loggedIn, a.clusterKeysActivate)))
+		a.verb("list", "List the keys, the one that seals first, and who has them", "  gatehouse cluster-keys list", NoArgs, a.asking(loggedIn, a.clusterKeysList)),
+		a.verb("activate ID", "Seal with a key that every master has", "  gatehouse cluster-keys activate 3f0a5c71d2e94b68", OneArg, a.asking(loggedIn, a.clusterKeysActivate)))
 	return a.common(cmd)
 }
 

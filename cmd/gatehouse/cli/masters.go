@@ -19,11 +19,11 @@ func (a *app) mastersCommand() *cobra.Command {
 		Args:    knownVerb,
 		RunE:    a.asking(open, a.mastersList),
 	}
-	remove := a.verb("remove ID", "Take a master out of the cluster for ever", "  gatehouse masters remove --yes 7c1f0a9b5d2e4f68", oneArg, a.mastersRemove)
+	remove := a.verb("remove ID", "Take a master out of the cluster for ever", "  gatehouse masters remove --yes 7c1f0a9b5d2e4f68", OneArg, a.mastersRemove)
 	remove.Long = "Takes a master out of the cluster for ever: its machine can only come back with an empty data directory.\n" +
 		"The beginning of the id is enough, from four characters on. The leader is not removed: stop it first."
 	a.addYes(remove)
-	cmd.AddCommand(a.verb("list", "List the masters", "  gatehouse masters list --output json", noArgs, a.asking(open, a.mastersList)), remove)
+	cmd.AddCommand(a.verb("list", "List the masters", "  gatehouse masters list --output json", NoArgs, a.asking(open, a.mastersList)), remove)
 	return a.common(cmd)
 }
 

@@ -24,9 +24,9 @@ func (a *app) serviceAccountCommand() *cobra.Command {
 		Example: "  gatehouse service-account create deployer --secret-file deployer.json",
 	})
 	cmd.AddCommand(
-		a.verb("list", "List the service accounts", "  gatehouse service-account list", noArgs, a.asking(loggedIn, a.serviceList)),
+		a.verb("list", "List the service accounts", "  gatehouse service-account list", NoArgs, a.asking(loggedIn, a.serviceList)),
 		a.verb("show UID", "Show a service account", "  gatehouse service-account show deployer\n  gatehouse service-account show deployer --output json",
-			oneArg, a.asking(loggedIn, a.userShow)),
+			OneArg, a.asking(loggedIn, a.userShow)),
 		a.serviceCreateCommand(), a.deleteCommand("service account", "backup"))
 	return a.common(cmd)
 }
@@ -61,7 +61,7 @@ func (a *app) serviceCreateCommand() *cobra.Command {
 	cmd := a.verb("create UID", "Create a service account, and its key", "  gatehouse service-account create deployer --secret-file deployer.json\n"+
 		"  gatehouse service-account create backup --login-endpoint https://master.mesos/acs/api/v1/auth/login >backup.json\n"+
 		"  gatehouse service-account create monitor --public-key monitor.pub --description 'Reads the metrics'",
-		oneArg, func(cmd *cobra.Command, args []string) error {
+		OneArg, func(cmd *cobra.Command, args []string) error {
 			s.uid = args[0]
 			return a.serviceCreate(cmd, s)
 		})

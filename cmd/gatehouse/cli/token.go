@@ -30,7 +30,7 @@ func (a *app) tokenShowCommand() *cobra.Command {
 	cmd := a.verb("show", "Show what the token says, or the token itself",
 		"  gatehouse token show\n"+
 			"  curl https://cluster.example/acs/api/v1/users -H \"Authorization: token=$(gatehouse token show --raw)\"",
-		noArgs, func(cmd *cobra.Command, _ []string) error { return a.tokenShow(cmd.Context(), raw) })
+		NoArgs, func(cmd *cobra.Command, _ []string) error { return a.tokenShow(cmd.Context(), raw) })
 	cmd.Long = "Shows what the token of the login says, without asking whether it still counts (gatehouse token verify,\n" +
 		"or any other verb, does). --raw prints the token, for other programs; whoever sees it can use it."
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the token itself")

@@ -18,8 +18,8 @@ func (a *app) userCommand() *cobra.Command {
 		Example: "  gatehouse user list\n  gatehouse user show alice",
 	})
 	cmd.AddCommand(
-		a.verb("list", "List the users", "  gatehouse user list\n  gatehouse user list --output json", noArgs, a.asking(loggedIn, a.userList)),
-		a.verb("show UID", "Show a user or a service account", "  gatehouse user show alice", oneArg, a.asking(loggedIn, a.userShow)),
+		a.verb("list", "List the users", "  gatehouse user list\n  gatehouse user list --output json", NoArgs, a.asking(loggedIn, a.userList)),
+		a.verb("show UID", "Show a user or a service account", "  gatehouse user show alice", OneArg, a.asking(loggedIn, a.userShow)),
 		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "carol"), a.userRevokeCommand())
 	return a.common(cmd)
 }
@@ -59,7 +59,7 @@ func (a *app) userCreateCommand() *cobra.Command {
 	cmd := a.verb("create UID", "Create a user", "  gatehouse user create bob\n"+
 		"  gatehouse user create carol --description 'Carol in Operations' --password-file password.txt\n"+
 		"  gatehouse user create dave@example.com --provider-type oidc --provider-id example-idp",
-		oneArg, func(cmd *cobra.Command, args []string) error {
+		OneArg, func(cmd *cobra.Command, args []string) error {
 			u.UID = args[0]
 			return a.userCreate(cmd, u, &password)
 		})
@@ -104,7 +104,7 @@ func (a *app) userUpdateCommand() *cobra.Command {
 	var f updateFlags
 	cmd := a.verb("update UID", "Change a description or a password", "  gatehouse user update carol --description 'Carol in Security'\n"+
 		"  gatehouse user update carol --ask-password\n  head -c 18 /dev/urandom | base64 | gatehouse user update bob --password-stdin",
-		oneArg, func(cmd *cobra.Command, args []string) error { return a.userUpdate(cmd, args[0], &f) })
+		OneArg, func(cmd *cobra.Command, args []string) error { return a.userUpdate(cmd, args[0], &f) })
 	cmd.Long = "Changes a description, a password or both. Who is no superuser and changes its own password has to know\n" +
 		"the current one, and is asked for it on a terminal."
 	cmd.Flags().StringVar(&f.description, "description", "", "the new description, a `TEXT` for people")
@@ -177,7 +177,7 @@ func (a *app) userChange(cmd *cobra.Command, uid string, f *updateFlags) (change
 func (a *app) deleteCommand(kind, example string) *cobra.Command {
 	group := strings.ReplaceAll(kind, " ", "-")
 	cmd := a.verb("delete UID", "Delete a "+kind+", whose tokens end at once", "  gatehouse "+group+" delete --yes "+example,
-		oneArg, func(cmd *cobra.Command, args []string) error {
+		OneArg, func(cmd *cobra.Command, args []string) error {
 			uid := args[0]
 			if err := a.confirm(cmd.Context(), fmt.Sprintf("Delete the %s %s? This cannot be undone.", kind, safe(uid))); err != nil {
 				return err
@@ -193,7 +193,7 @@ func (a *app) deleteCommand(kind, example string) *cobra.Command {
 
 func (a *app) userRevokeCommand() *cobra.Command {
 	return a.verb("revoke-tokens UID", "End all tokens of a user or service account now", "  gatehouse user revoke-tokens bob",
-		oneArg, a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
+		OneArg, a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 			r, err := c.RevokeTokens(ctx, args[0])
 			return sentence(r, "All tokens that %s was given before %s are refused now.", args[0], timestamp(r.NotBefore)),
 				settle(err, "revoking again does no harm: gatehouse user revoke-tokens "+quote(args[0]))
@@ -202,7 +202,7 @@ func (a *app) userRevokeCommand() *cobra.Command {
 
 func (a *app) revokeTokensCommand() *cobra.Command {
 	var all bool
-	cmd := a.verb("revoke-tokens", "End all tokens of everybody now", "  gatehouse revoke-tokens --all --yes", noArgs,
+	cmd := a.verb("revoke-tokens", "End all tokens of everybody now", "  gatehouse revoke-tokens --all --yes", NoArgs,
 		func(cmd *cobra.Command, _ []string) error { return a.revokeAll(cmd, all) })
 	cmd.Long = "Ends all tokens of all users and services, your own included: everybody has to log in again. For one\n" +
 		"user there is gatehouse user revoke-tokens."
