@@ -21,11 +21,11 @@ func Superuser(d Directory, uid string) bool {
 // granted directly or to one of the user's groups. Whatever is not granted is denied. An action that is not exactly one
 // of the five is never granted.
 func Authorize(d Directory, uid, rid string, action Actions) bool {
-	if action == 0 || action&(action-1) != 0 || action&AnyAction == 0 {
-		return false
-	}
-	return granted(d, uid, rid, action|Full)
+	return action.single() && granted(d, uid, rid, action|Full)
 }
+
+// single reports whether the set is exactly one of the five actions.
+func (a Actions) single() bool { return a&AnyAction == a && a != 0 && a&(a-1) == 0 }
 
 // granted reports whether the user has one of the wanted actions on the resource, or any on SuperuserRID. It walks the
 // user's groups once.
