@@ -71,7 +71,7 @@ const (
 	settled verdict = iota
 	// elsewhere: nothing has happened; another address may serve it.
 	elsewhere
-	// later: nothing has happened; the same address will serve it.
+	// later: nothing has happened; after a pause it may be served, here or elsewhere.
 	later
 	// unknown: it may have happened.
 	unknown
@@ -217,7 +217,10 @@ func (r *rounds) again(ctx context.Context, v verdict, err error) bool {
 	if hopeless(err) {
 		r.hopeless++
 	}
-	if v != later && r.advance() {
+	if v == later {
+		return r.afterPause(ctx, err)
+	}
+	if r.advance() {
 		return true
 	}
 	if r.hopeless == len(r.candidates) {
@@ -225,6 +228,18 @@ func (r *rounds) again(ctx context.Context, v verdict, err error) bool {
 	}
 	r.hopeless = 0
 	return r.pause(ctx, err)
+}
+
+// afterPause goes on with the next address once this one has had its pause: a queue may be full on one master alone. Who waits for nobody
+// asks the others at once.
+func (r *rounds) afterPause(ctx context.Context, err error) bool {
+	r.hopeless = 0
+	if r.patience < 0 {
+		return r.advance()
+	}
+	waited := r.pause(ctx, err)
+	r.advance()
+	return waited
 }
 
 // everywhere adds to the last error those of the other addresses, unless the last one is an answer that would be everybody's.

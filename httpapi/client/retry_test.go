@@ -108,7 +108,11 @@ var rules = []struct {
 	{"a revocation is repeated without a key", revoke, [][]step{{hangsUp, says(503, "ERR_OUTCOME_UNKNOWN"), fine}}, success, []int{3}, false},
 
 	{"a master without a leader is passed over", get, [][]step{{says(503, "ERR_NO_LEADER")}, {fine}}, success, []int{1, 1}, false},
-	{"a busy leader is the same behind every master", put, [][]step{{says(503, "ERR_BUSY"), fine}, {fine}}, success, []int{2, 0}, false},
+	{"a busy master is passed over after a pause", put, [][]step{{says(503, "ERR_BUSY")}, {fine}}, success, []int{1, 1}, false},
+	{"so is one that has had too many requests", get, [][]step{{says(429, "ERR_TOO_MANY_REQUESTS")}, {fine}}, success, []int{1, 1}, false},
+	{"the first is asked again when all are busy", put, [][]step{{says(503, "ERR_BUSY"), fine}, {says(503, "ERR_BUSY")}}, success, []int{2, 1}, false},
+	{"who does not wait asks the others at once", put, [][]step{{saysLater(503, "ERR_BUSY", "3600")}, {fine}}, success, []int{1, 1}, true},
+	{"and ends when all are busy", put, [][]step{{says(503, "ERR_BUSY")}, {says(503, "ERR_BUSY")}}, outcome{code: "ERR_BUSY", unavailable: true}, []int{1, 1}, true},
 	{"a long wait is left to the caller", put, [][]step{{saysLater(429, "ERR_TOO_MANY_REQUESTS", "3600"), fine}},
 		outcome{code: "ERR_TOO_MANY_REQUESTS", unavailable: true}, []int{1}, false},
 	{"redirects are not followed", get, [][]step{{func(w http.ResponseWriter, r *http.Request) {
