@@ -38,16 +38,20 @@ func newAddresses(o Options) (*addresses, error) {
 	return a, errors.Join(problems...)
 }
 
-// parseBase checks a base URL and takes the slash from its end. Its errors do not show a password that somebody put there.
+// parseBase checks a base URL and takes the slash from its end. Its errors do not show a password that somebody put there: what cannot be
+// read as a URL is not shown at all, nor what has an @.
 func parseBase(text string) (string, error) {
+	const form = "must be http or https, a host, a port and at most a path, like https://master.mesos"
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("an address is no URL like https://master.mesos: %w", errors.Unwrap(err))
+		return "", errors.New("an address is no URL: it " + form)
 	case u.User != nil:
-		return "", fmt.Errorf("address %s: must not hold a user or a password", u.Redacted())
+		return "", fmt.Errorf("the address of %s must not hold a user or a password", u.Host)
+	case strings.Contains(text, "@"):
+		return "", errors.New("an address with @ is none: it " + form)
 	case !webURL(u) || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", fmt.Errorf("address %q: must be http or https, a host, a port and at most a path, like https://master.mesos", text)
+		return "", fmt.Errorf("address %q: %s", text, form)
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

@@ -65,6 +65,7 @@ type Client struct {
 	// kept keeps connections. fresh does not, for requests that may not be repeated: a kept connection may have died unnoticed,
 	// and what was sent on it would have an unknown outcome without need.
 	kept, fresh *http.Client
+	maxAnswer   int // bytes
 }
 
 // New makes a Client. It connects to nobody yet. All that is wrong with the options is reported at once.
@@ -90,9 +91,9 @@ func New(o Options) (*Client, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	c := &Client{options: o, addresses: addresses}
+	c := &Client{options: o, addresses: addresses, maxAnswer: maxAnswer}
 	c.kept, c.fresh = httpClients(o)
-	c.session.set(inspect(o.Token, o.Now()), o)
+	c.session.set(inspect(o.Token), o)
 	return c, nil
 }
 

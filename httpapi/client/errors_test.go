@@ -133,7 +133,8 @@ func TestAnAnswerThatIsEverybodysStandsAlone(t *testing.T) {
 
 func TestEverythingThatIsWrongWithOptionsIsSaid(t *testing.T) {
 	_, err := client.New(client.Options{
-		Addresses:      []string{"master.mesos", "https://u:p4ss@host", "ftp://host", "https://host?x=y", "https://", "http://%zz"},
+		Addresses: []string{"master.mesos", "https://u:p4ss@host", "ftp://host", "https://host?x=y", "https://", "http://%zz",
+			"u:p4ss@host", "https://u:p4ss", "https://u:p4ss word@host", "//u:p4ss@host", "ftp://host/u:p4ss@host"},
 		Credentials:    client.Password("", ""),
 		Token:          "two words",
 		AttemptTimeout: -1,

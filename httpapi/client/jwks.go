@@ -120,10 +120,13 @@ func (s JWKS) find(token *jwt.Token) (any, error) {
 		}
 		set.Keys = append(set.Keys, public)
 	}
-	if len(set.Keys) == 0 {
-		return nil, fmt.Errorf("signed with the key %q, which is not among the %d of the JWKS", kid, len(s.Keys))
+	switch {
+	case len(set.Keys) > 0:
+		return set, nil
+	case named:
+		return nil, fmt.Errorf("signed with the key %q, which is not among the %d of the JWKS", fmt.Sprint(kid), len(s.Keys))
 	}
-	return set, nil
+	return nil, fmt.Errorf("names no key, and none of the %d of the JWKS is for tokens", len(s.Keys))
 }
 
 // forTokens reports whether the key may verify tokens at all.

@@ -57,6 +57,20 @@ func TestGoodTokensAreVerifiedOffline(t *testing.T) {
 	}
 }
 
+func TestATokenWithoutAKeyIDIsRefusedInWords(t *testing.T) {
+	key := serviceKey(t)
+	raw, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"uid": "alice", "exp": noon.Add(time.Hour).Unix()}).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := jwkOf("one", &key.PublicKey)
+	other.Use = "enc"
+	_, err = client.VerifyToken(client.JWKS{Keys: []client.JWK{other}}, raw, noon)
+	if err == nil || !strings.Contains(err.Error(), "names no key, and none of the 1 of the JWKS is for tokens") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOtherTokensAreNot(t *testing.T) {
 	key := serviceKey(t)
 	keys := client.JWKS{Keys: []client.JWK{jwkOf("one", &key.PublicKey)}}

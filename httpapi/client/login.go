@@ -64,16 +64,13 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 
 // renew logs in, unless somebody else has just done so. It outlives the caller who happened to be the first, for the others' sake.
 func (c *Client) renew(ctx context.Context) (string, error) {
-	now := c.options.Now()
-	old, ok, renew := c.session.usable(now)
+	old, ok, renew := c.session.usable(c.options.Now())
 	if ok && !renew {
 		return old.Raw, nil
 	}
-	if ok {
-		c.session.later(now.Add(renewalPause)) // whatever comes of it: one at a time
-	}
 	t, err := c.Login(ctx)
 	if err != nil && ok {
+		c.session.later(c.options.Now().Add(renewalPause))
 		c.options.Logger.WarnContext(ctx, "token was not renewed", slog.Any("error", err), slog.Time("expires", old.Expires))
 	}
 	return t.Raw, err

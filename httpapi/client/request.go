@@ -122,7 +122,7 @@ func checkPath(path string) error {
 	return nil
 }
 
-// attempt sends the request once, to one address. Its error is a *loginError, a *transportError, or one of the caller's making.
+// attempt sends the request once, to one address. Its error is a *loginError, a *transportError, errTooLong, or one of the caller's making.
 func (x *call) attempt(ctx context.Context, address string) (answer *Response, token string, err error) {
 	if !x.Public {
 		if token, err = x.Token(ctx); err != nil {
@@ -138,7 +138,11 @@ func (x *call) attempt(ctx context.Context, address string) (answer *Response, t
 	if err != nil {
 		return nil, "", err
 	}
-	if answer, err = x.exchange(request, address); err != nil {
+	answer, err = x.exchange(request, address)
+	switch {
+	case errors.Is(err, errTooLong):
+		return nil, token, err // it would be as long the next time
+	case err != nil:
 		return nil, token, &transportError{explain(ctx, err), sent.Load()}
 	}
 	return answer, token, nil
@@ -209,21 +213,23 @@ func (x *call) exchange(request *http.Request, address string) (*Response, error
 	answer := &Response{Status: response.StatusCode, Header: response.Header, Address: address,
 		RequestID: response.Header.Get("X-Gatehouse-Request-Id")}
 	answer.Index, _ = strconv.ParseUint(response.Header.Get("X-Gatehouse-Index"), 10, 64)
-	answer.Body, err = readBody(response)
-	if err != nil {
+	if answer.Body, err = readBody(response, x.maxAnswer); err != nil {
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	return answer, nil
 }
 
+// errTooLong says that an answer is longer than anything a master answers.
+var errTooLong = errors.New("too long")
+
 // readBody reads what there is of a refusal, and all of an answer.
-func readBody(response *http.Response) ([]byte, error) {
+func readBody(response *http.Response, maxAnswer int) ([]byte, error) {
 	if response.StatusCode >= 300 {
 		return io.ReadAll(io.LimitReader(response.Body, maxError))
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(maxAnswer)+1))
 	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("longer than %d bytes", maxAnswer)
+		return nil, fmt.Errorf("%w: more than %d bytes", errTooLong, maxAnswer)
 	}
 	return body, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +159,16 @@ func checkKeys(t *testing.T, r client.Request, keys map[string]bool) {
 	wantsKey := r.Method == http.MethodPut || r.Method == http.MethodDelete
 	if len(keys) != 1 || keys[""] == wantsKey {
 		t.Errorf("%s %s was sent with the keys %v", r.Method, r.Path, keys)
+	}
+}
+
+func TestAnAnswerThatIsTooLongIsNotAskedForAgain(t *testing.T) {
+	m := startMaster(t, fine)
+	c := newClient(t, client.Options{Addresses: []string{m.URL}})
+	client.LimitAnswers(c, 10)
+	_, err := c.Do(t.Context(), get)
+	if err == nil || !strings.Contains(err.Error(), "more than 10 bytes") || client.Unavailable(err) || len(m.seen()) != 1 {
+		t.Errorf("got %v after %d requests, want one refused answer", err, len(m.seen()))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 )
 
 // serviceKeyBits is what masters ask for at least (contract 9, decision 32), and what every SDK copes with.
@@ -120,8 +121,7 @@ func (s LoginSecret) canonical() (LoginSecret, error) {
 
 // JSON is the secret as SDKs read it, indented, with a newline at its end. Whoever writes it to a file makes it private.
 func (s LoginSecret) JSON() ([]byte, error) {
-	type plain LoginSecret
-	text, err := json.MarshalIndent(plain(s), "", "  ")
+	text, err := json.MarshalIndent(s, "", "  ")
 	return append(text, '\n'), err
 }
 
@@ -166,13 +166,18 @@ func encodeKey(key *rsa.PrivateKey) (string, error) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
 
-// Base is the base URL of the login endpoint, for Options.Addresses.
+// Base is the base URL of the login endpoint, for Options.Addresses: what comes before the path of the login. An endpoint with another path
+// leaves only its host.
 func (s LoginSecret) Base() (string, error) {
 	u, err := url.Parse(s.LoginEndpoint)
 	if err != nil || !webURL(u) || u.User != nil {
 		return "", errors.New("login_endpoint is no URL like https://master.mesos" + loginPath)
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String(), nil
+	prefix, found := strings.CutSuffix(strings.TrimRight(u.EscapedPath(), "/"), loginPath)
+	if !found {
+		prefix = ""
+	}
+	return parseBase((&url.URL{Scheme: u.Scheme, Host: u.Host}).String() + prefix)
 }
 
 // NewServiceKey makes a key pair of RSA 2048 for a service account. The PEM is for NewUser.PublicKey.

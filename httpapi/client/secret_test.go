@@ -164,6 +164,31 @@ func TestALoginSecretIsWrittenAsSDKsReadIt(t *testing.T) {
 	}
 }
 
+// What LoginURL makes of a base URL, Base takes apart again, wherever a balancer keeps the API.
+func TestTheBaseOfALoginEndpointIsWhatItWasMadeOf(t *testing.T) {
+	key := serviceKey(t)
+	for _, base := range []string{"https://master.mesos", "http://[::1]:8101", "https://balancer/iam", "https://balancer/a%2Fb/c"} {
+		endpoint, err := client.LoginURL(base + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := client.NewLoginSecret("a-service", key, endpoint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := secret.Base(); got != base || err != nil {
+			t.Errorf("%s: got %q, %v", base, got, err)
+		}
+	}
+	for endpoint, want := range map[string]string{
+		"https://h/p/acs/api/v1/auth/login/?target=x": "https://h/p", "https://h/elsewhere": "https://h", "https://h": "https://h",
+	} {
+		if got, err := (client.LoginSecret{LoginEndpoint: endpoint}).Base(); got != want || err != nil {
+			t.Errorf("%s: got %q, %v; want %q", endpoint, got, err, want)
+		}
+	}
+}
+
 // Whatever is read is canonical: writing and reading it again changes nothing.
 func FuzzLoginSecret(f *testing.F) {
 	key := serviceKey(f)

@@ -39,29 +39,33 @@ func checkToken(raw string) error {
 // skew is how far the clocks may be apart for the end in a token to be taken as it is.
 const skew = 5 * time.Second
 
-// inspect reads a token that was received at now, without verifying it: masters do that. Of a token that it cannot read, only Raw is known.
-func inspect(raw string, now time.Time) Token {
-	t := Token{Raw: raw}
+// inspect reads a token without verifying it: masters do that. Of a token that it cannot read, only Raw is known.
+func inspect(raw string) Token {
+	t, _ := read(raw)
+	return t
+}
+
+// read is inspect, and when the token was issued; zero when it does not say.
+func read(raw string) (t Token, issued time.Time) {
+	t.Raw = raw
 	var payload tokenPayload
 	if _, _, err := jwt.NewParser().ParseUnverified(raw, &payload); err != nil {
-		return t
+		return t, issued
 	}
 	t.UID = payload.UID
-	if payload.ExpiresAt == nil {
-		return t
+	if payload.ExpiresAt != nil {
+		t.Expires = payload.ExpiresAt.Time
 	}
-	t.Expires = payload.ExpiresAt.Time
-	return t
+	if payload.IssuedAt != nil {
+		issued = payload.IssuedAt.Time
+	}
+	return t, issued
 }
 
 // received is inspect for a token that was issued just now: when this machine's clock is wrong, its life counts and not its end.
 func received(raw string, now time.Time) Token {
-	t := inspect(raw, now)
-	var payload tokenPayload
-	if _, _, err := jwt.NewParser().ParseUnverified(raw, &payload); err != nil || payload.IssuedAt == nil || t.Expires.IsZero() {
-		return t
-	}
-	if issued := payload.IssuedAt.Time; now.Sub(issued).Abs() > skew {
+	t, issued := read(raw)
+	if !issued.IsZero() && !t.Expires.IsZero() && now.Sub(issued).Abs() > skew {
 		t.Expires = now.Add(t.Expires.Sub(issued))
 	}
 	return t
