@@ -22,7 +22,7 @@
 //   - Reads, logins and revocations may be repeated whenever they fail.
 //   - Changes whose route accepts an Idempotency-Key get a random one, the same for all repetitions, and the masters apply them once.
 //     They may be repeated, too.
-//   - Other changes (PrepareKey, and routes that this package does not know) are repeated only when certainly nothing has happened: no
+//   - Other changes (PrepareKey, those that send a password, and routes that this package does not know) are repeated only when certainly nothing has happened: no
 //     connection came about, or a master says so (ERR_NO_LEADER, ERR_LEADER_CHANGED, ERR_BUSY, 429). They get a connection of their own, so
 //     that no kept connection turns out to be dead under them.
 //

@@ -34,8 +34,8 @@ type Request struct {
 	Body any
 	// Into is what the JSON of the answer is decoded into, unless it is nil.
 	Into any
-	// IdempotencyKey makes a repetition of a change harmless. Routes that are known to accept one get a random one. Set it to go on with
-	// a change after a restart, or for other routes. Routes that refuse one answer 400.
+	// IdempotencyKey makes a repetition of a change harmless. Routes that are known to accept one get a random one, unless the body has a
+	// password. Set it to go on with a change after a restart, or for other routes. Routes that refuse one answer 400.
 	IdempotencyKey string
 	// Public requests are sent without a token.
 	Public bool
@@ -92,10 +92,6 @@ func (c *Client) prepare(r Request) (*call, error) {
 	if r.Once {
 		x.patience = -1
 	}
-	x.repeat = x.mayRepeat()
-	if x.IdempotencyKey == "" && x.repeat == keyed {
-		x.IdempotencyKey = newKey()
-	}
 	var err error
 	switch body := r.Body.(type) {
 	case nil:
@@ -105,6 +101,10 @@ func (c *Client) prepare(r Request) (*call, error) {
 		if x.content, err = json.Marshal(body); err != nil {
 			return nil, fmt.Errorf("encode the body: %w", err)
 		}
+	}
+	x.repeat = x.mayRepeat()
+	if x.IdempotencyKey == "" && x.repeat == keyed {
+		x.IdempotencyKey = newKey()
 	}
 	return x, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"time"
 )
 
@@ -53,11 +55,29 @@ func (x *call) mayRepeat() repetition {
 		return keyed
 	}
 	for _, r := range routes {
-		if match, _ := path.Match(r.pattern, x.Path); match && r.method == x.Method {
+		match, _ := path.Match(r.pattern, x.Path)
+		switch {
+		case !match || r.method != x.Method:
+		case r.repeat == keyed && x.holdsPassword():
+			return never
+		default:
 			return r.repeat
 		}
 	}
 	return never
+}
+
+// guessable are the members of bodies that can be guessed, given a hash of the body. The masters remember one under an Idempotency-Key, for
+// a day.
+var guessable = []string{"password", "current_password"}
+
+// holdsPassword reports whether the body has a password. Such a change gets no key.
+func (x *call) holdsPassword() bool {
+	var body map[string]json.RawMessage
+	if json.Unmarshal(x.content, &body) != nil {
+		return false
+	}
+	return slices.ContainsFunc(guessable, func(name string) bool { return body[name] != nil })
 }
 
 // newKey makes an Idempotency-Key that nobody else makes.

@@ -24,7 +24,7 @@ func readAll(r *http.Request) string {
 // The requests of the table: one that reads, one that accepts an Idempotency-Key, one that does not, one that may be repeated without.
 var (
 	get     = client.Request{Method: http.MethodGet, Path: "/acs/api/v1/users/alice"}
-	put     = client.Request{Method: http.MethodPut, Path: "/acs/api/v1/users/alice", Body: client.NewUser{UID: "alice", Password: "a passphrase"}}
+	put     = client.Request{Method: http.MethodPut, Path: "/acs/api/v1/users/alice", Body: client.NewUser{UID: "alice", PublicKey: "a key"}}
 	remove  = client.Request{Method: http.MethodDelete, Path: "/acs/api/v1/users/alice"}
 	prepare = client.Request{Method: http.MethodPost, Path: "/gatehouse/v1/keys"}
 	revoke  = client.Request{Method: http.MethodPost, Path: "/gatehouse/v1/users/alice/revoke-tokens"}
@@ -170,6 +170,39 @@ func TestAnAnswerThatIsTooLongIsNotAskedForAgain(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "more than 10 bytes") || client.Unavailable(err) || len(m.seen()) != 1 {
 		t.Errorf("got %v after %d requests, want one refused answer", err, len(m.seen()))
 	}
+}
+
+// The masters keep a hash of what came under a key, and a password can be guessed from that.
+func TestAChangeWithAPasswordHasNoKeyAndIsNotRepeatedInDoubt(t *testing.T) {
+	text := "a passphrase"
+	for name, change := range map[string]func(*client.Client) error{
+		"a new user": func(c *client.Client) error {
+			return c.CreateUser(t.Context(), client.NewUser{UID: "alice", Password: text})
+		},
+		"a new one": func(c *client.Client) error {
+			return c.UpdateUser(t.Context(), "alice", client.UserUpdate{Password: &text})
+		},
+		"the old one": func(c *client.Client) error {
+			return c.UpdateUser(t.Context(), "alice", client.UserUpdate{CurrentPassword: &text})
+		},
+		"in raw bytes": func(c *client.Client) error { return raw(t, c, `{"description":"", "password" : "x"}`) },
+	} {
+		m := startMaster(t, says(503, "ERR_NO_LEADER"), hangsUp, fine)
+		err := change(newClient(t, client.Options{Addresses: []string{m.URL}}))
+		seen := m.seen()
+		if !client.OutcomeUnknown(err) || len(seen) != 2 || seen[0].key != "" || seen[1].key != "" {
+			t.Errorf("%s: got %v after %+v, want an unknown outcome and no key", name, err, seen)
+		}
+	}
+	m := startMaster(t, hangsUp, fine)
+	if err := raw(t, newClient(t, client.Options{Addresses: []string{m.URL}}), `{"description":"password"}`); err != nil || m.seen()[0].key == "" {
+		t.Errorf("without a password: got %v and %+v, want a key and a repetition", err, m.seen())
+	}
+}
+
+func raw(t *testing.T, c *client.Client, body string) error {
+	_, err := c.Do(t.Context(), client.Request{Method: http.MethodPut, Path: "/acs/api/v1/users/alice", Body: []byte(body)})
+	return err
 }
 
 func TestTwoChangesHaveTwoKeys(t *testing.T) {

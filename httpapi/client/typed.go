@@ -46,12 +46,14 @@ func (c *Client) User(ctx context.Context, uid string) (User, error) {
 	return u, c.send(ctx, http.MethodGet, userPath(uid), nil, &u)
 }
 
-// CreateUser adds a user or a service account; it never changes one (ERR_USER_EXISTS).
+// CreateUser adds a user or a service account; it never changes one (ERR_USER_EXISTS). One with a password has no idempotency key: an unknown
+// outcome is settled by User.
 func (c *Client) CreateUser(ctx context.Context, u NewUser) error {
 	return c.send(ctx, http.MethodPut, userPath(u.UID), u, nil)
 }
 
-// UpdateUser changes a description, a password or both.
+// UpdateUser changes a description, a password or both. A change of a password has no idempotency key; to make it again does no harm, unless
+// it needs the current one.
 func (c *Client) UpdateUser(ctx context.Context, uid string, change UserUpdate) error {
 	return c.send(ctx, http.MethodPatch, userPath(uid), change, nil)
 }

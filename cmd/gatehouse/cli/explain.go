@@ -112,7 +112,10 @@ func doubtful(err error, advice string) error {
 	case errors.As(err, &no):
 		return fail(StatusUnknown, fmt.Errorf(text+": the master says %w", no), advice)
 	}
-	return fail(StatusUnknown, fmt.Errorf(text+": %w", cause(err)), advice)
+	if why := cause(err); why != err {
+		return fail(StatusUnknown, fmt.Errorf(text+": %w", why), advice)
+	}
+	return fail(StatusUnknown, err, advice) // it says so by itself
 }
 
 // settle says how to find out whether a change with an unknown outcome was made.

@@ -55,11 +55,11 @@ func TestEveryAddressSaysWhyItDoesNotServe(t *testing.T) {
 // The change may have been made at an address whose error is not the last.
 func TestAnUnknownOutcomeNamesEveryAddress(t *testing.T) {
 	gone := refusing(t)
-	half := newMaster(t, map[string]any{"PUT /acs/api/v1/users/bob": broken})
+	half := newMaster(t, map[string]any{"DELETE /acs/api/v1/users/bob": broken})
 	p := newPerson(t)
 	p.hasty = true
 	p.env["GATEHOUSE_TOKEN"] = "a.given.token"
-	got := p.run("user", "create", "bob", "--insecure-password=a-password", "--url", half.URL+","+gone)
+	got := p.run("user", "delete", "--yes", "bob", "--url", half.URL+","+gone)
 	for _, want := range []string{"it is unknown whether", "\n  " + half.URL + ": ", "\n  " + gone + ": dial tcp ", "gatehouse user show bob"} {
 		if got.status != StatusUnknown || !strings.Contains(got.stderr, want) {
 			t.Errorf("status %d, %q; want %d and %q", got.status, got.stderr, StatusUnknown, want)
