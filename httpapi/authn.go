@@ -33,9 +33,14 @@ func (s *Server) authenticate(b basis, cred credential) (Caller, error) {
 	return Caller{UID: id.UID, IssuedAt: id.IssuedAt, Expires: id.Expires, FromCookie: cred.fromCookie}, nil
 }
 
+// asks reports whether the row asks who the caller is, on the surface that the request came through.
+func (x *exchange) asks() bool {
+	return !x.row.anonymous() && (x.row.Access != Query || x.surfaces&KindInternal == 0)
+}
+
 // admit takes the credential and refuses what can be refused without a state: before the body is read (hostile H29).
 func (x *exchange) admit() error {
-	if x.row.Access == Public || x.row.Access == Internal || x.peer {
+	if x.peer || !x.asks() {
 		return nil
 	}
 	cred, err := credentialOf(x.r, x.s.opts.AcceptBearer)
@@ -55,7 +60,7 @@ func (x *exchange) admit() error {
 // that it does not know costs one read index, then is refused: nothing unauthenticated is forwarded. So does every refusal of
 // a master that has not heard the leader's clock yet.
 func (x *exchange) identify(ctx context.Context) error {
-	if x.known || x.row.Access == Public || x.row.Access == Internal {
+	if x.known || !x.asks() {
 		return nil
 	}
 	b := x.s.local()
@@ -75,19 +80,42 @@ func (x *exchange) identify(ctx context.Context) error {
 
 // authorize authenticates and authorizes from the state that the request is going to be answered from.
 func (x *exchange) authorize(b basis) error {
-	x.req.Caller, x.known = Caller{}, false
-	if x.row.Access == Public || x.row.Access == Internal {
+	r := &x.req
+	r.Caller, r.Right, r.OwnRight, r.Unnamed, x.known = Caller{}, iam.Right{}, false, false, false
+	if !x.asks() {
+		r.Unnamed = x.row.Access == Query
 		return nil
 	}
 	caller, err := x.s.authenticate(b, x.cred)
 	if err != nil {
 		return err
 	}
-	x.req.Caller, x.known = caller, true
-	if x.row.Access == Superuser && !iam.Superuser(b.state, caller.UID) {
+	r.Caller, x.known = caller, true
+	right := x.s.needed(x.row.Access)
+	if right.Zero() {
+		return nil
+	}
+	allowed := iam.Authorize(b.state, caller.UID, right.RID, right.Action)
+	r.OwnRight = !allowed && x.row.Access == Self && r.Param("uid") == caller.UID
+	r.CountDecision(allowed || r.OwnRight)
+	switch {
+	case allowed:
+		r.Right = right
+	case !r.OwnRight:
 		return fault.New(fault.Forbidden, "User `%s` is not allowed to do this.", caller.UID)
 	}
 	return nil
+}
+
+// needed is the right that the rows of an access ask for; none when a valid token is enough. Superusers have every right.
+func (s *Server) needed(a Access) iam.Right {
+	switch {
+	case a == Superuser:
+		return iam.Right{RID: iam.SuperuserRID, Action: iam.Full}
+	case (a == IAM || a == Self) && s.opts.Authorization != AuthorizationOpen:
+		return iam.Right{RID: iam.AdminRouterACS, Action: iam.Full}
+	}
+	return iam.Right{}
 }
 
 // final turns errBehind into the refusal it is once no newer state can be had.

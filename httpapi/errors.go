@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -114,8 +115,26 @@ type errorBody struct {
 // errorContentType differs from that of successes in the case of UTF-8, as the original's did.
 const errorContentType = "application/json; charset=UTF-8"
 
-// errorResponse renders a fault as a response.
+// errorResponse renders a fault as a response, with the challenge of this server.
 func (s *Server) errorResponse(f *fault.Error) *Response {
+	resp := refusal(f)
+	if resp.Status == http.StatusUnauthorized {
+		resp.Header.Set("WWW-Authenticate", s.challenge(f.Code))
+	}
+	return resp
+}
+
+// Refuse answers with a fault as the API does, where there is no API yet.
+func Refuse(w http.ResponseWriter, f *fault.Error) {
+	resp := refusal(f)
+	maps.Copy(w.Header(), resp.Header)
+	contentType(w.Header(), resp)
+	w.WriteHeader(resp.Status)
+	_, _ = w.Write(resp.Raw) // a client that left needs no answer
+}
+
+// refusal is the form of every error.
+func refusal(f *fault.Error) *Response {
 	row := errorTable[f.Code]
 	resp := &Response{Status: row.status, Header: make(http.Header, 4), fault: f.Code}
 	if row.empty {
@@ -131,9 +150,6 @@ func (s *Server) errorResponse(f *fault.Error) *Response {
 	resp.Raw, resp.ContentType = []byte(compactJSON(body)), errorContentType
 	resp.Header.Set("Vary", "Accept")
 	resp.Header.Set("Cache-Control", "no-store")
-	if row.status == http.StatusUnauthorized {
-		resp.Header.Set("WWW-Authenticate", s.challenge(f.Code))
-	}
 	if wait := f.RetryAfter; wait > 0 || row.status == 503 || row.status == 429 {
 		resp.Header.Set("Retry-After", retrySeconds(wait))
 	}

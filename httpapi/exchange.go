@@ -23,29 +23,30 @@ type exchange struct {
 	req  Request
 	cred credential
 
-	peer   bool   // forwarded by another master
-	admin  bool   // came through the admin socket
-	target string // the request target as it was sent, for forwarding
-	close  bool   // the connection ends with this answer
-	wrote  bool   // the answer has begun
-	runs   int    // how often the handler ran on this master
-	known  bool   // the caller was authenticated on this master
+	peer     bool   // forwarded by another master
+	surfaces Kind   // of the door that the client came through
+	target   string // the request target as it was sent, for forwarding
+	close    bool   // the connection ends with this answer
+	wrote    bool   // the answer has begun
+	runs     int    // how often the handler ran on this master
+	known    bool   // the caller was authenticated on this master
+	parsed   bool   // body and Idempotency-Key are understood
 
 	crowded bool // one request too many for the listener
 }
 
 // door is a handler in front of some of the rows.
 type door struct {
-	s      *Server
-	router *router
-	admin  bool
+	s        *Server
+	router   *router
+	surfaces Kind
 	// streams are those of the listener that the door is for.
 	streams streams
 }
 
 // ServeHTTP takes a request from a client.
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := exchange{s: d.s, w: w, r: r, admin: d.admin}
+	x := exchange{s: d.s, w: w, r: r, surfaces: d.surfaces}
 	x.req.Arrived = time.Now()
 	x.req.ID = newRequestID()
 	dropInternal(r.Header)

@@ -11,7 +11,7 @@ import (
 // funnel is the way from a row to its handler.
 func (x *exchange) funnel() (*Response, error) {
 	ctx := x.r.Context()
-	if x.row.Access == Internal && !x.admin {
+	if x.row.Access == Internal && x.surfaces&KindAdmin == 0 {
 		return nil, fault.New(fault.NotFound, "no such route")
 	}
 	if err := x.admit(); err != nil {
@@ -25,11 +25,10 @@ func (x *exchange) funnel() (*Response, error) {
 	if err := x.readBody(); err != nil {
 		return nil, err
 	}
-	if err := x.parseBody(); err != nil {
-		return nil, err
-	}
-	if err := x.idempotency(); err != nil {
-		return nil, err
+	if x.row.anonymous() {
+		if err := x.understand(); err != nil {
+			return nil, err
+		}
 	}
 	if x.row.Mode == Leader || x.peer {
 		return x.lead()
@@ -68,6 +67,12 @@ func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 	if err := x.authorize(b); err != nil {
 		return nil, err
 	}
+	if err := x.understand(); err != nil {
+		return nil, err
+	}
+	if x.reused() {
+		return nil, fault.New(fault.IdempotencyMismatch, "The Idempotency-Key was used for another request.")
+	}
 	if x.audited() {
 		if err := x.s.opts.Auditor.ready(r); err != nil {
 			return nil, err
@@ -79,6 +84,32 @@ func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 		resp = &Response{Status: http.StatusNoContent}
 	}
 	return resp, err
+}
+
+// understand parses what the client sent, once. Of rows with a caller it comes after the authorization: who may not ask is
+// told nothing else.
+func (x *exchange) understand() error {
+	if x.parsed {
+		return nil
+	}
+	if err := x.parseBody(); err != nil {
+		return err
+	}
+	if err := x.idempotency(); err != nil {
+		return err
+	}
+	x.parsed = true
+	return nil
+}
+
+// reused reports whether another request of the same caller succeeded under its Idempotency-Key. It is 422 whatever else is
+// wrong with the request; the log checks again.
+func (x *exchange) reused() bool {
+	if x.req.Idempotency == nil {
+		return false
+	}
+	first, known := x.req.State.Replay(x.req.Caller.UID, x.req.Idempotency.Key)
+	return known && first.Hash != x.req.Idempotency.Hash
 }
 
 // escalated runs the request on the leader when its handler asked for it.

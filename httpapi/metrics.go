@@ -16,6 +16,8 @@ type metrics struct {
 	inFlight  prometheus.Gauge
 	forwards  *prometheus.CounterVec
 	logins    *prometheus.CounterVec
+	allowed   prometheus.Counter
+	denied    prometheus.Counter
 	readIndex prometheus.Histogram
 	none      *rowMeter // requests without a row
 }
@@ -44,7 +46,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "gatehouse_read_index_duration_seconds", Help: "Time to confirm a linearizable read and to apply up to it.", Buckets: latencies,
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, m.forwards, m.logins, m.readIndex} {
+	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gatehouse_authorization_decisions_total", Help: "Decisions whether somebody may do something, by result: allow, deny.",
+	}, []string{"result"})
+	m.allowed, m.denied = decisions.WithLabelValues("allow"), decisions.WithLabelValues("deny")
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.inFlight, m.forwards, m.logins, decisions, m.readIndex} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -95,6 +101,18 @@ func methodLabel(method string) string {
 func (r *Request) CountLogin(kind, result string) {
 	if r.server != nil {
 		r.server.metrics.logins.WithLabelValues(kind, result).Inc()
+	}
+}
+
+// CountDecision counts one decision whether somebody may do something. The funnel counts its own; handlers that decide for
+// others count theirs.
+func (r *Request) CountDecision(allowed bool) {
+	switch {
+	case r.server == nil:
+	case allowed:
+		r.server.metrics.allowed.Inc()
+	default:
+		r.server.metrics.denied.Inc()
 	}
 }
 

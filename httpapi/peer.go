@@ -50,8 +50,11 @@ func (d *peerDoor) rebuild(w http.ResponseWriter, r *http.Request) (*exchange, e
 	}
 	client, _ := netip.ParseAddr(h.Get(forwardClient)) // absent when the client came through the admin socket
 	x := &exchange{
-		s: d.s, w: w, peer: true, admin: h.Get(forwardInternal) == "1", target: target,
+		s: d.s, w: w, peer: true, target: target,
 		cred: credential{token: h.Get(forwardToken), fromCookie: h.Get(forwardCookie) == "1"},
+	}
+	if h.Get(forwardInternal) == "1" {
+		x.surfaces = KindAdmin
 	}
 	x.req.ID, x.req.Client, x.req.Backed = h.Get(headerRequest), client, h.Get(forwardBacked) == "1"
 	x.req.Arrived = time.Now().Add(-min(time.Duration(waited)*time.Microsecond, maxWaited))

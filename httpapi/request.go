@@ -8,6 +8,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 
+	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 )
 
@@ -29,6 +30,13 @@ type Request struct {
 	State *state.State
 	// Caller is who asks; zero on Public rows.
 	Caller Caller
+	// Right is what the row asked for and the caller has; zero when a valid token was enough. A command carries it, so that
+	// it is decided again when the command is applied.
+	Right iam.Right
+	// OwnRight says that the caller has no such right and asks a Self row about itself.
+	OwnRight bool
+	// Unnamed says that a Query row was asked on the internal surface, where there is no caller.
+	Unnamed bool
 	// Client is the address of the client, as far as it can be believed.
 	Client netip.Addr
 	// ID is the request id that this cluster gave it.

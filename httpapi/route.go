@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Access says who may call a row. The zero value is refused by New, so that no row is open by omission.
@@ -14,8 +15,16 @@ const (
 	Public Access = iota + 1
 	// User rows are for every authenticated caller.
 	User
+	// IAM rows are for superusers and for holders of full on dcos:adminrouter:acs; with AuthorizationOpen for every
+	// authenticated caller.
+	IAM
+	// Self rows are IAM rows that the caller named by their :uid may ask too, for itself: Request.OwnRight says that it does.
+	Self
 	// Superuser rows are for callers with any action on dcos:superuser.
 	Superuser
+	// Query rows need no caller on a listener with the internal surface, and ignore every credential there: Request.Unnamed
+	// says so. Elsewhere they are User rows whose handler decides what the caller may ask.
+	Query
 	// Internal rows are served on the admin socket alone (Server.Admin), where the file mode is the credential. They are
 	// never reachable through a listener.
 	Internal
@@ -80,6 +89,8 @@ type Route struct {
 	// Audited writes an audit record for every request, also for one that changes nothing. Rows that change something
 	// are always audited.
 	Audited bool
+	// ReadOnly marks a row that changes nothing although its method says so, because the question is in its body.
+	ReadOnly bool
 	// Handle does the work.
 	Handle Handler
 }
@@ -90,12 +101,18 @@ const NoBody = 64 << 10
 // changes reports whether the row's method is one that changes something. POST /auth/login is the well-known row whose method
 // says so and that commits nothing: it is Linearizable, and escalates when it finds that it must write.
 func (r *Route) changes() bool {
+	if r.ReadOnly {
+		return false
+	}
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 		return true
 	}
 	return false
 }
+
+// anonymous reports whether the row knows no caller.
+func (r *Route) anonymous() bool { return r.Access == Public || r.Access == Internal }
 
 // idempotent reports whether an Idempotency-Key means something on the row.
 func (r *Route) idempotent() bool { return r.Mode == Leader && r.changes() && !r.NoIdempotency }
@@ -126,6 +143,10 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: no body limit", r.ID)
 	case r.Handle == nil:
 		return fmt.Errorf("route %s: no handler", r.ID)
+	case r.ReadOnly && r.Mode == Leader:
+		return fmt.Errorf("route %s: what changes nothing needs no leader", r.ID)
+	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
+		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:
 		return fmt.Errorf("route %s: only GET may be stale", r.ID)
 	case r.WithoutQuorum && (r.Mode != Linearizable || r.Access != Public):

@@ -24,6 +24,16 @@ const (
 	Open Edition = "open"
 )
 
+// Authorization says what the IAM rows ask of a caller.
+type Authorization string
+
+const (
+	// AuthorizationEnterprise lets superusers and the holders of full on dcos:adminrouter:acs use them.
+	AuthorizationEnterprise Authorization = "enterprise"
+	// AuthorizationOpen lets every authenticated caller use them, as the open source IAM did.
+	AuthorizationOpen Authorization = "open"
+)
+
 // Options is what a Server is made of. Durations that are zero get the default that is named.
 type Options struct {
 	// Routes are the rows of all APIs; the rows of this package are added.
@@ -43,6 +53,8 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// Edition is Enterprise when empty.
 	Edition Edition
+	// Authorization is AuthorizationEnterprise when empty.
+	Authorization Authorization
 	// AcceptBearer accepts "Authorization: Bearer <jwt>" too (contract 9, decision 11).
 	AcceptBearer bool
 	// LeaderWait is how long a request waits for a leader or a read index (5 s).
@@ -92,6 +104,7 @@ func New(o Options) (*Server, error) {
 
 func (o *Options) setDefaults() {
 	o.Edition = cmp.Or(o.Edition, Enterprise)
+	o.Authorization = cmp.Or(o.Authorization, AuthorizationEnterprise)
 	o.LeaderWait = cmp.Or(o.LeaderWait, 5*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
 	if o.Auditor == nil {
@@ -153,12 +166,13 @@ func (s *Server) Routes() []Route {
 // one of its own, on a server of NewHTTPServer: the requests under way there are counted together.
 func (s *Server) Public(kind Kind) http.Handler {
 	kind &^= KindAdmin
-	return &door{s: s, router: s.routerOf(func(r *row) bool { return r.kind == 0 || r.kind&kind != 0 }), streams: streams{limit: maxShared}}
+	rows := s.routerOf(func(r *row) bool { return r.kind == 0 || r.kind&kind != 0 })
+	return &door{s: s, router: rows, surfaces: kind, streams: streams{limit: maxShared}}
 }
 
 // Admin serves the Internal rows beside all others. It belongs on a socket that only the operator can open.
 func (s *Server) Admin() http.Handler {
-	return &door{s: s, router: s.routerOf(func(*row) bool { return true }), admin: true}
+	return &door{s: s, router: s.routerOf(func(*row) bool { return true }), surfaces: KindAdmin | KindInternal}
 }
 
 // Peer serves POST /peer/v1/forward to other masters. It belongs behind mutual TLS.

@@ -20,7 +20,7 @@ const (
 )
 
 func (a *api) routes() []httpapi.Route {
-	return refuseReusedKeys(concat(a.userRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes()))
+	return concat(a.userRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes())
 }
 
 func (a *api) userRoutes() []httpapi.Route {
