@@ -3,9 +3,11 @@ package fsm
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 )
 
@@ -24,6 +26,9 @@ func (m *Machine) Submit(ctx context.Context, a Applier, h command.Header, c com
 	if h.Level == 0 {
 		h.Level = s.Meta().Level
 	}
+	if err := level(&h, c.Kind()); err != nil {
+		return command.Outcome{}, err
+	}
 	entry, outcome, err := m.rehearse(s, h, c)
 	if err != nil || outcome.Replayed {
 		return outcome, err
@@ -39,6 +44,22 @@ func (m *Machine) Submit(ctx context.Context, a Applier, h command.Header, c com
 		return command.Outcome{}, r
 	}
 	return command.Outcome{}, internal("apply %s: unexpected response %T", c.Kind(), response)
+}
+
+// levelPause is how long a client should wait for a cluster that is about to go one level up.
+const levelPause = 10 * time.Second
+
+// level fits the header to the level of the cluster. While not all masters know a kind, it is refused; and the actor's
+// right, which the older ones do not know either, stays out of the entries.
+func level(h *command.Header, kind command.Kind) error {
+	if h.Level > 0 && h.Level < kind.Level() {
+		return fault.New(fault.Busy, "All masters must run a version that supports cluster level %d first; the cluster is at level %d. Nothing was changed.",
+			kind.Level(), h.Level).After(levelPause)
+	}
+	if h.Level < command.LevelPermissions {
+		h.Actor.Right = iam.Right{}
+	}
+	return nil
 }
 
 // rehearse encodes the command and applies what a master would decode to a scratch copy of the state.

@@ -28,14 +28,23 @@ func apply(t *state.Txn, h Header, c Command) (Outcome, error) {
 	if err := checkActor(t, h.Actor); err != nil {
 		return Outcome{}, err
 	}
+	if err := checkRight(t, h.Actor); err != nil {
+		return Outcome{}, err
+	}
 	t.AdvanceClock(h.Time)
 	h.Time = t.Meta().Clock
 	outcome, err := replay(t, h.Idempotency)
 	if err != nil || outcome.Replayed {
 		return outcome, err
 	}
+	before := lifelineOf(t)
 	if outcome.Steps, err = run(t, h, c); err != nil {
 		return Outcome{}, err
+	}
+	if h.Level >= LevelPermissions {
+		if err := before.check(t); err != nil {
+			return Outcome{}, err
+		}
 	}
 	outcome.Index = t.Index()
 	remember(t, h.Idempotency)

@@ -106,6 +106,8 @@ func (h Header) check() error {
 		return errors.New("bound to no term")
 	case h.Time.IsZero() || h.Time.Location() != time.UTC:
 		return fmt.Errorf("the time %s is not UTC", h.Time)
+	case !h.Actor.Right.Zero() && h.Level < LevelPermissions:
+		return fmt.Errorf("the actor's right needs cluster level %d, emitted at %d", LevelPermissions, h.Level)
 	case h.Idempotency != nil && (h.Idempotency.UID == "" || h.Idempotency.Key == "" || len(h.Idempotency.Key) > MaxKey):
 		return fmt.Errorf("an idempotency key has 1 to %d bytes and a user", MaxKey)
 	}

@@ -10,6 +10,7 @@ package command
 import (
 	"time"
 
+	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 )
 
@@ -42,6 +43,9 @@ type Actor struct {
 	UID string `json:"uid"`
 	// IssuedAt is the iat of the caller's token.
 	IssuedAt time.Time `json:"issued_at"`
+	// Right is what the request needed and the actor held when it was authorized; Apply decides it once more. It is zero
+	// when a valid token was enough, and before level 2.
+	Right iam.Right `json:"right,omitzero"`
 }
 
 // Idempotency makes a repeated request answer what the first one answered.

@@ -24,6 +24,21 @@ const (
 	KindRetireKey      Kind = 34
 	KindRevokeTokens   Kind = 35
 	KindResealKey      Kind = 36
+
+	// The kinds of level 2.
+	KindCreateGroup      Kind = 48
+	KindUpdateGroup      Kind = 49
+	KindDeleteGroup      Kind = 50
+	KindAddMember        Kind = 51
+	KindRemoveMember     Kind = 52
+	KindCreateACL        Kind = 53
+	KindUpdateACL        Kind = 54
+	KindDeleteACL        Kind = 55
+	KindGrantAction      Kind = 56
+	KindRevokeAction     Kind = 57
+	KindRevokeAllActions Kind = 58
+	KindApplyChanges     Kind = 59
+	KindRecordAuditHeads Kind = 64
 )
 
 // spec is what the codec knows about a kind.
@@ -52,6 +67,20 @@ var registry = map[Kind]spec{
 	KindRetireKey:      {name: "retire-key", level: 1, decode: decode[RetireKey]},
 	KindRevokeTokens:   {name: "revoke-tokens", level: 1, decode: decode[RevokeTokens]},
 	KindResealKey:      {name: "reseal-key", level: 1, decode: decode[ResealKey]},
+
+	KindCreateGroup:      {name: "create-group", level: 2, decode: decode[CreateGroup]},
+	KindUpdateGroup:      {name: "update-group", level: 2, decode: decode[UpdateGroup]},
+	KindDeleteGroup:      {name: "delete-group", level: 2, decode: decode[DeleteGroup]},
+	KindAddMember:        {name: "add-member", level: 2, decode: decode[AddMember]},
+	KindRemoveMember:     {name: "remove-member", level: 2, decode: decode[RemoveMember]},
+	KindCreateACL:        {name: "create-acl", level: 2, decode: decode[CreateACL]},
+	KindUpdateACL:        {name: "update-acl", level: 2, decode: decode[UpdateACL]},
+	KindDeleteACL:        {name: "delete-acl", level: 2, decode: decode[DeleteACL]},
+	KindGrantAction:      {name: "grant-action", level: 2, decode: decode[GrantAction]},
+	KindRevokeAction:     {name: "revoke-action", level: 2, decode: decode[RevokeAction]},
+	KindRevokeAllActions: {name: "revoke-all-actions", level: 2, decode: decode[RevokeAllActions]},
+	KindApplyChanges:     {name: "apply-changes", level: 2, decode: decode[ApplyChanges]},
+	KindRecordAuditHeads: {name: "record-audit-heads", level: 2, decode: decode[RecordAuditHeads]},
 }
 
 // String names the kind for logs and metrics.
@@ -61,6 +90,9 @@ func (k Kind) String() string {
 	}
 	return fmt.Sprintf("kind-%d", uint16(k))
 }
+
+// Level is the first cluster level at which a leader may emit the kind.
+func (k Kind) Level() int { return registry[k].level }
 
 // carrier is a command with bytes that travel beside its JSON.
 type carrier interface{ blobs() [][]byte }

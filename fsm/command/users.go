@@ -39,12 +39,15 @@ type UpdateUser struct {
 func (UpdateUser) Kind() Kind { return KindUpdateUser }
 
 // Apply refuses a password for whoever does not log in with one here.
-func (c UpdateUser) Apply(t *state.Txn, _ Header) error {
+func (c UpdateUser) Apply(t *state.Txn, h Header) error {
 	if c.Description == nil && c.PasswordHash == nil {
 		return fault.New(fault.InvalidData, "One of `description` and `password` must be provided.")
 	}
 	u, err := user(t, c.UID)
 	if err != nil {
+		return err
+	}
+	if err := delegation(t, h).user(u.UID); err != nil {
 		return err
 	}
 	changed := *u
@@ -81,11 +84,14 @@ func (c DeleteUser) Apply(t *state.Txn, h Header) error {
 	if err != nil {
 		return err
 	}
+	if err := delegation(t, h).user(u.UID); err != nil {
+		return err
+	}
 	if c.TokenLife < 0 {
 		return fault.New(fault.InvalidData, "The token life must not be negative.")
 	}
 	if iam.Superuser(t, u.UID) && !t.AnotherSuperuser(u.UID) {
-		return fault.New(fault.NoMoreSuperusers, "Last member from `superusers` group cannot be removed")
+		return errLastSuperuser()
 	}
 	t.DeleteUser(u.UID)
 	notBefore := NextSecond(h.Time)

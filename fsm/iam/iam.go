@@ -12,6 +12,8 @@ const (
 	SuperuserRID = "dcos:superuser"
 	// SuperuserGroup is the group that holds the full action on SuperuserRID.
 	SuperuserGroup = "superusers"
+	// AdminRouterACS is the resource on which Full lets somebody administer users, groups and permissions (contract 1).
+	AdminRouterACS = "dcos:adminrouter:acs"
 	// SuperuserACLDescription describes the ACL that is created with the cluster.
 	SuperuserACLDescription = "Superuser ACL"
 	// SuperuserGroupDescription describes the group that is created with the cluster.
@@ -25,6 +27,9 @@ const (
 	OIDC     = "oidc"
 	SAML     = "saml"
 )
+
+// LockedPassword is the PasswordHash of an internal user without a password: none verifies until one is set.
+const LockedPassword = "!"
 
 // User is a person or a service. Which of the two, and who keeps its credentials, follows from the fields.
 type User struct {
@@ -46,6 +51,9 @@ func (u *User) Service() bool { return u.PublicKey != "" }
 // Remote reports whether another system keeps the user's credentials.
 func (u *User) Remote() bool { return u.ProviderType != Internal }
 
+// Locked reports whether the user waits for its first password: until then it cannot log in.
+func (u *User) Locked() bool { return u.PasswordHash == LockedPassword }
+
 // Group is a named set of users. Groups do not nest.
 type Group struct {
 	GID          string `json:"gid"`
@@ -58,6 +66,15 @@ type ACL struct {
 	RID         string `json:"rid"`
 	Description string `json:"description,omitempty"`
 }
+
+// Right is what a request needs: an action on a resource.
+type Right struct {
+	RID    string  `json:"rid"`
+	Action Actions `json:"action"`
+}
+
+// Zero reports whether nothing is needed.
+func (r Right) Zero() bool { return r == Right{} }
 
 // KeyStatus is where a signing key stands in its life: prepared (published, so that verifiers learn it), active (signs)
 // and retiring (published until its last token has expired).

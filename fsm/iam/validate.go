@@ -133,6 +133,25 @@ func validateCredentialSize(u *User) error {
 	return nil
 }
 
+// Validate checks everything about a group that can be checked without the state (contract 1.6).
+func (g *Group) Validate() error {
+	if err := ValidateGID(g.GID); err != nil {
+		return err
+	}
+	if g.ProviderType != Internal && g.ProviderType != LDAP {
+		return fault.New(fault.InvalidData, "Invalid provider_type: %s", excerpt(g.ProviderType))
+	}
+	return ValidateDescription(g.Description)
+}
+
+// Validate checks everything about a protected resource that can be checked without the state.
+func (a *ACL) Validate() error {
+	if err := ValidateRID(a.RID); err != nil {
+		return err
+	}
+	return ValidateDescription(a.Description)
+}
+
 // only reports whether s consists of ASCII letters, digits and the given others.
 func only(s, others string) bool {
 	for i := range len(s) {

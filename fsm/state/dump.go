@@ -20,6 +20,7 @@ type record struct {
 	Key    *keyRecord  `json:"key,omitempty"`
 	Cutoff *Cutoff     `json:"cutoff,omitempty"`
 	Replay *Replay     `json:"replay,omitempty"`
+	Head   *AuditHead  `json:"audit_head,omitempty"`
 }
 
 // keyRecord is a signing key with the bytes that a command carries beside its JSON.
@@ -45,6 +46,7 @@ func (s *State) WriteRecords(w io.Writer) (int, error) {
 	}
 	s.cutoffs.t.Scan(func(item cutoffItem) bool { return d.put(record{Cutoff: item.c}) })
 	s.replaySeq.t.Scan(func(r *Replay) bool { return d.put(record{Replay: r}) })
+	s.heads.t.Scan(func(h *AuditHead) bool { return d.put(record{Head: h}) })
 	if d.err != nil {
 		return d.n, fmt.Errorf("dump record %d: %w", d.n, d.err)
 	}

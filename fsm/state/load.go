@@ -82,15 +82,17 @@ func (l *Loader) add(r *record) error {
 	case r.Cutoff != nil:
 		d.cutoffExpiry.own().Set(r.Cutoff)
 		return load(&d.cutoffs, cutoffItem{r.Cutoff.UID, r.Cutoff})
+	case r.Replay != nil:
+		return d.loadReplay(r.Replay)
 	}
-	return d.loadReplay(r.Replay)
+	return load(&d.heads, r.Head)
 }
 
 // stage is the position of the record's kind in a dump.
 func (r *record) stage() (int, error) {
 	set := [...]bool{
 		r.Meta != nil, r.User != nil, r.Group != nil, r.ACL != nil, r.Member != nil,
-		r.Grant != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil,
+		r.Grant != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
 	}
 	stage, n := 0, 0
 	for i, is := range set {

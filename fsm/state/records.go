@@ -25,6 +25,8 @@ type Meta struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	// Removed lists the ids of servers that were removed for ever, ascending.
 	Removed []string `json:"removed,omitempty"`
+	// Bootstrap names the file whose declarations the cluster began with, "" when there was none.
+	Bootstrap string `json:"bootstrap,omitempty"`
 }
 
 // Membership says that a user is in a group.
@@ -81,7 +83,20 @@ type Replay struct {
 	Seq uint64 `json:"seq"`
 }
 
+// AuditHead says how far the audit trail of one master reached, and what all of it up to there hashes to.
+type AuditHead struct {
+	// Master is the server id.
+	Master string `json:"master"`
+	// Sequence numbers the records of the master from 1; Hash is that of the record with this number.
+	Sequence uint64 `json:"sequence"`
+	Hash     Hash   `json:"hash"`
+	// Time is the master's clock when it told, in UTC.
+	Time time.Time `json:"time"`
+	// Rotated says that a file ended with this record. Such heads are kept, to verify old files by.
+	Rotated bool `json:"rotated,omitempty"`
+}
+
 // Sizes counts what the state holds, for metrics.
 type Sizes struct {
-	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays int
+	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays, AuditHeads int
 }

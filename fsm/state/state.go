@@ -32,6 +32,7 @@ func New() *State {
 		replays:      newTree(byReplayKey),
 		replaySeq:    newTree(byReplaySeq),
 		replayAge:    newTree(byReplayIndex),
+		heads:        newTree(byMaster),
 	}}
 }
 
@@ -58,6 +59,7 @@ type data struct {
 	replays      tree[*Replay]     // by uid, key
 	replaySeq    tree[*Replay]     // by uid, sequence
 	replayAge    tree[*Replay]     // by index
+	heads        tree[*AuditHead]  // by master, sequence
 }
 
 type userItem struct {
@@ -161,11 +163,37 @@ func (d *data) Group(gid string) (*iam.Group, bool) {
 	return item.g, ok
 }
 
+// Groups yields all groups, sorted by gid.
+func (d *data) Groups() iter.Seq[*iam.Group] {
+	return func(yield func(*iam.Group) bool) {
+		d.groups.t.Scan(func(item groupItem) bool { return yield(item.g) })
+	}
+}
+
+// GroupCount is the number of groups.
+func (d *data) GroupCount() int { return d.groups.len() }
+
 // ACL returns the protected resource of that rid.
 func (d *data) ACL(rid string) (*iam.ACL, bool) {
 	item, ok := d.acls.get(aclItem{rid: rid})
 	return item.a, ok
 }
+
+// ACLs yields all protected resources, sorted by rid.
+func (d *data) ACLs() iter.Seq[*iam.ACL] {
+	return func(yield func(*iam.ACL) bool) {
+		d.acls.t.Scan(func(item aclItem) bool { return yield(item.a) })
+	}
+}
+
+// ACLCount is the number of protected resources.
+func (d *data) ACLCount() int { return d.acls.len() }
+
+// MembershipCount is the number of memberships of all users in all groups.
+func (d *data) MembershipCount() int { return d.members.len() }
+
+// GrantCount is the number of grants: of pairs of a principal and a resource.
+func (d *data) GrantCount() int { return d.grants.len() }
 
 // Member reports whether the user is in the group.
 func (d *data) Member(gid, uid string) bool {
@@ -188,12 +216,13 @@ func (d *data) GroupsOf(uid string) iter.Seq[string] {
 }
 
 // UserActions returns what the user was granted directly on exactly this resource.
-func (d *data) UserActions(uid, rid string) iam.Actions { return d.actions(rid, uid, false) }
+func (d *data) UserActions(uid, rid string) iam.Actions { return d.Actions(rid, uid, false) }
 
 // GroupActions returns what the group was granted on exactly this resource.
-func (d *data) GroupActions(gid, rid string) iam.Actions { return d.actions(rid, gid, true) }
+func (d *data) GroupActions(gid, rid string) iam.Actions { return d.Actions(rid, gid, true) }
 
-func (d *data) actions(rid, principal string, group bool) iam.Actions {
+// Actions returns what the user, or the group, was granted directly on exactly this resource.
+func (d *data) Actions(rid, principal string, group bool) iam.Actions {
 	g, ok := d.grants.get(&Grant{RID: rid, Principal: principal, Group: group})
 	if !ok {
 		return 0
@@ -288,5 +317,6 @@ func (d *data) Sizes() Sizes {
 		SigningKeys:     len(d.keys),
 		Cutoffs:         d.cutoffs.len(),
 		Replays:         d.replays.len(),
+		AuditHeads:      d.heads.len(),
 	}
 }

@@ -50,6 +50,7 @@ func (d *data) freeze() {
 	d.replays.freeze()
 	d.replaySeq.freeze()
 	d.replayAge.freeze()
+	d.heads.freeze()
 }
 
 // SetMeta replaces what the cluster agrees on about itself.
@@ -102,8 +103,31 @@ func (t *Txn) countService(by int) {
 // PutGroup creates or replaces a group.
 func (t *Txn) PutGroup(g *iam.Group) { set(&t.undo, &t.groups, groupItem{g.GID, g}) }
 
+// DeleteGroup drops the group and everything that hangs on it: memberships and grants.
+func (t *Txn) DeleteGroup(gid string) {
+	if _, removed := remove(&t.undo, &t.groups, groupItem{gid: gid}); !removed {
+		return
+	}
+	for _, uid := range slices.Collect(t.Members(gid)) {
+		t.DeleteMembership(gid, uid)
+	}
+	for _, g := range slices.Collect(t.GrantsOf(gid, true)) {
+		t.deleteGrant(g)
+	}
+}
+
 // PutACL creates or replaces a protected resource.
 func (t *Txn) PutACL(a *iam.ACL) { set(&t.undo, &t.acls, aclItem{a.RID, a}) }
+
+// DeleteACL drops the protected resource and all grants on it.
+func (t *Txn) DeleteACL(rid string) {
+	if _, removed := remove(&t.undo, &t.acls, aclItem{rid: rid}); !removed {
+		return
+	}
+	for _, g := range slices.Collect(t.Grants(rid)) {
+		t.deleteGrant(g)
+	}
+}
 
 // PutMembership puts the user into the group. Both must exist. The state keeps the strings: pass those of the records
 // (User.UID, Group.GID), and a million memberships cost no two million strings.

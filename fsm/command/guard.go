@@ -1,0 +1,110 @@
+package command
+
+import (
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+)
+
+// LevelPermissions is the cluster level from which on entries carry groups, permissions and the actor's right. Entries
+// of a lower level keep the meaning that they had: none of the rules below holds for them.
+const LevelPermissions = 2
+
+// checkRight decides once more, at apply, what the leader decided before it emitted the command: a revocation that came
+// in between wins.
+func checkRight(t *state.Txn, a Actor) error {
+	if a.Right.Zero() || iam.Authorize(t, a.UID, a.Right.RID, a.Right.Action) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "The permission was taken away while the request was under way. Nothing was changed.")
+}
+
+// delegate is the actor as the rule of delegation sees it. Whoever administers users, groups and permissions without being
+// a superuser may neither change who is one nor take one over.
+type delegate struct {
+	t *state.Txn
+	// limited says that the rule applies.
+	limited bool
+}
+
+// delegation looks at the actor of a command. The cluster itself and callers who act without a right, on themselves or in
+// a cluster that is open to everybody, are not limited by it.
+func delegation(t *state.Txn, h Header) delegate {
+	limited := h.Level >= LevelPermissions && !h.Actor.Right.Zero() && !iam.Superuser(t, h.Actor.UID)
+	return delegate{t: t, limited: limited}
+}
+
+// user refuses to change or delete a superuser.
+func (d delegate) user(uid string) error {
+	if d.limited && iam.Superuser(d.t, uid) {
+		return fault.New(fault.Forbidden, "Only a superuser may change the superuser `%s`.", uid)
+	}
+	return nil
+}
+
+// group refuses to change a group that makes superusers, and who is in it.
+func (d delegate) group(gid string) error {
+	if d.limited && d.t.GroupActions(gid, iam.SuperuserRID) != 0 {
+		return fault.New(fault.Forbidden, "Only a superuser may change the group `%s`, which makes superusers.", gid)
+	}
+	return nil
+}
+
+// resource refuses to change the resource that makes superusers, and who holds what on it.
+func (d delegate) resource(rid string) error {
+	if d.limited && rid == iam.SuperuserRID {
+		return fault.New(fault.Forbidden, "Only a superuser may change the resource `%s`.", iam.SuperuserRID)
+	}
+	return nil
+}
+
+// lifeline is what no command may cut: the way in for somebody who can repair everything (contract 3.4).
+type lifeline struct {
+	// member says that the group of the superusers has a member, and login that a superuser can log in.
+	member, login bool
+}
+
+// lifelineOf looks at the state before or after a command.
+func lifelineOf(t *state.Txn) (l lifeline) {
+	for range t.Members(iam.SuperuserGroup) {
+		l.member = true
+		break
+	}
+	for g := range t.Grants(iam.SuperuserRID) {
+		if l.login = canLogIn(t, g); l.login {
+			break
+		}
+	}
+	return l
+}
+
+// canLogIn reports whether the principal of the grant, or one of its members, has credentials.
+func canLogIn(t *state.Txn, g *state.Grant) bool {
+	if !g.Group {
+		u, ok := t.User(g.Principal)
+		return ok && !u.Locked()
+	}
+	for uid := range t.Members(g.Principal) {
+		if u, ok := t.User(uid); ok && !u.Locked() {
+			return true
+		}
+	}
+	return false
+}
+
+// check refuses the command when the lifeline was there before it and is not any more.
+func (l lifeline) check(t *state.Txn) error {
+	after := lifelineOf(t)
+	if l.member && !after.member || l.login && !after.login {
+		return errLastSuperuser()
+	}
+	return nil
+}
+
+func errLastSuperuser() error {
+	return fault.New(fault.NoMoreSuperusers, "Last member from `superusers` group cannot be removed")
+}
+
+func errSuperuserGroup() error {
+	return fault.New(fault.IsSuperuserGroup, "The `superusers` group must have `full` permission on the `dcos:superuser` resource.")
+}
