@@ -33,6 +33,7 @@ type exchange struct {
 	parsed   bool   // body and Idempotency-Key are understood
 
 	crowded bool // one request too many for the listener
+	broken  bool // the answer ended in the middle, and so must the connection
 }
 
 // door is a handler in front of some of the rows.
@@ -79,6 +80,9 @@ func (x *exchange) serve(rt *router) {
 			x.panicked(p)
 		}
 		x.s.metrics.observe(x.row, x.r.Method, status, time.Since(x.req.Arrived))
+		if x.broken {
+			panic(http.ErrAbortHandler)
+		}
 	}()
 	resp, err := x.route(rt)
 	if err != nil {
@@ -140,11 +144,8 @@ func (x *exchange) failed(err error) *Response {
 
 // panicked turns a panic into a 500. The stack is logged without the values that were on it.
 func (x *exchange) panicked(p any) {
-	if p == http.ErrAbortHandler {
-		panic(p)
-	}
 	x.s.log.Error("request panicked", append(x.logAttrs(), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
-	if !x.wrote {
+	if x.broken = x.wrote; !x.broken {
 		x.close = true
 		x.write(x.s.errorResponse(asFault(nil)))
 	}

@@ -34,7 +34,7 @@ func (r *renderer) render(v any) ([]byte, error) {
 	if err := r.encoder.Encode(v); err != nil {
 		return nil, err
 	}
-	r.pretty = appendIndented(r.pretty[:0], r.compact.Bytes())
+	r.pretty = appendIndented(r.pretty[:0], r.compact.Bytes(), 0)
 	return r.pretty, nil
 }
 
@@ -44,10 +44,9 @@ func (r *renderer) release() {
 	}
 }
 
-// appendIndented lays out compact JSON, which ends with a newline, as Python's json does with an indent of two. It is a
-// fraction of the work of json.Indent because its input is known to be what encoding/json wrote.
-func appendIndented(out, in []byte) []byte {
-	depth := 0
+// appendIndented lays out compact JSON, which lies at that depth of a document, as Python's json does with an indent of two. It
+// is a fraction of the work of json.Indent because its input is known to be what encoding/json wrote.
+func appendIndented(out, in []byte, depth int) []byte {
 	for i := 0; i < len(in); i++ {
 		switch c := in[i]; c {
 		case '"':

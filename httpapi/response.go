@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 
 	"gatehouse/fsm/fault"
@@ -8,13 +9,17 @@ import (
 
 // Response is what a handler returns.
 type Response struct {
-	// Status is the HTTP status; 0 means 200, or 204 when there is neither Body nor Raw.
+	// Status is the HTTP status; 0 means 200, or 204 when there is neither Body nor Raw nor Stream.
 	Status int
 	// Body is rendered as JSON (contract 0.2). Nil sends no body.
 	Body any
 	// Raw is sent as it is, with ContentType, in place of Body.
 	Raw         []byte
 	ContentType string
+	// Stream writes the body, in place of Body, as it is made: for what may be too long for the memory. Short ones are sent
+	// with a Content-Length, long ones in chunks. An error in the middle of a long one breaks the connection off. It runs
+	// after the handler, on the same goroutine, and should stop at the first error of the writer. See StreamArray.
+	Stream func(w io.Writer) error
 	// Header is added to the answer; Cookies become Set-Cookie lines in this order.
 	Header  http.Header
 	Cookies []*http.Cookie
@@ -31,7 +36,7 @@ func (r *Response) status() int {
 	switch {
 	case r.Status != 0:
 		return r.Status
-	case r.Body == nil && r.Raw == nil:
+	case r.Body == nil && r.Raw == nil && r.Stream == nil:
 		return http.StatusNoContent
 	}
 	return http.StatusOK

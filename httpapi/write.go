@@ -28,6 +28,9 @@ var (
 
 // write sends the answer and returns its status.
 func (x *exchange) write(resp *Response) int {
+	if resp.Stream != nil {
+		return x.stream(resp)
+	}
 	if resp.Body == nil {
 		return x.send(resp, resp.Raw)
 	}
@@ -42,11 +45,6 @@ func (x *exchange) write(resp *Response) int {
 }
 
 func (x *exchange) send(resp *Response, body []byte) int {
-	h := x.w.Header()
-	maps.Copy(h, resp.Header)
-	for _, c := range resp.Cookies {
-		h.Add("Set-Cookie", c.String())
-	}
 	status := resp.status()
 	if x.lingers(status) {
 		x.close = true
@@ -54,17 +52,29 @@ func (x *exchange) send(resp *Response, body []byte) int {
 		_ = rc.EnableFullDuplex()
 		defer x.linger(rc)
 	}
-	x.describe(h, resp)
-	if len(body) > 0 {
-		contentType(h, resp)
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	}
-	x.wrote = true
-	x.w.WriteHeader(status)
+	x.begin(resp, len(body))
 	if len(body) > 0 && x.r.Method != http.MethodHead {
 		_, _ = x.w.Write(body) // a client that left needs no answer
 	}
 	return status
+}
+
+// begin sends the head of the answer. The length is that of the body in bytes, negative while it is unknown.
+func (x *exchange) begin(resp *Response, length int) {
+	h := x.w.Header()
+	maps.Copy(h, resp.Header)
+	for _, c := range resp.Cookies {
+		h.Add("Set-Cookie", c.String())
+	}
+	x.describe(h, resp)
+	if length != 0 {
+		contentType(h, resp)
+	}
+	if length > 0 {
+		h["Content-Length"] = []string{strconv.Itoa(length)}
+	}
+	x.wrote = true
+	x.w.WriteHeader(resp.status())
 }
 
 // describe adds the headers that do not depend on the body.

@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"context"
+	"iter"
 	"net/http"
 
 	"gatehouse/fsm/command"
@@ -44,20 +45,18 @@ type array[T any] struct {
 // listUsers lists the regular users, or with ?type=service the service accounts. Any other type is no filter.
 func (a *api) listUsers(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	services := r.Query.Get("type") == "service"
-	list := array[user]{Array: make([]user, 0, listSize(r.State, services))}
-	for u := range r.State.Users() {
-		if u.Service() == services {
-			list.Array = append(list.Array, wireUser(u))
-		}
-	}
-	return &httpapi.Response{Body: list}, nil
+	return &httpapi.Response{Stream: httpapi.StreamArray(wireUsers(r.State, services))}, nil
 }
 
-func listSize(s *state.State, services bool) int {
-	if services {
-		return s.UserCount() - s.RegularUserCount()
+// wireUsers yields the service accounts, or all others, as they are needed: there may be more than fit into an answer.
+func wireUsers(s *state.State, services bool) iter.Seq[user] {
+	return func(yield func(user) bool) {
+		for u := range s.Users() {
+			if u.Service() == services && !yield(wireUser(u)) {
+				return
+			}
+		}
 	}
-	return s.RegularUserCount()
 }
 
 func (a *api) getUser(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
