@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/cluster"
+	"gatehouse/fsm/fault"
 	"gatehouse/httpapi"
 )
 
@@ -28,15 +28,15 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*d.handler.L
 // starting answers while the stores are read and the cluster forms. Its health report has
 // the form of the API's, so that whoever waits for a master can read why it waits.
 func (m *master) starting(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(http.StatusServiceUnavailable)
 	switch r.URL.Path {
 	case "/gatehouse/v1/health", "/gatehouse/v1/health/strict", "/gatehouse/v1/health/leader":
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
 		_ = json.NewEncoder(w).Encode(m.startingReport())
 	default:
-		_, _ = io.WriteString(w, `{"title":"503 Service Unavailable","description":"This master is starting.","code":"ERR_NO_LEADER"}`)
+		httpapi.Refuse(w, fault.New(fault.NoLeader, "This master is starting.").After(time.Second))
 	}
 }
 
