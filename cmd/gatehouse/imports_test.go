@@ -35,7 +35,7 @@ var house = map[string][]string{
 
 	"keyring":          {},
 	"keyring/clientca": {},
-	"keyring/password": {},
+	"keyring/password": {"fsm/iam"},
 	"keyring/token":    {"fsm/iam", "keyring"},
 
 	"httpapi":        {"fsm/fault", "fsm/iam", "fsm/state"},
@@ -44,12 +44,14 @@ var house = map[string][]string{
 		"keyring", "keyring/password", "keyring/token"},
 
 	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
+	"httpapi/declare": {"fsm/fault", "fsm/iam", "keyring/token"}, // what a kept file says: for daemon and command line alike
+	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/declare", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/client", "httpapi/dcosapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
-	"cmd/gatehouse/cli":     {"httpapi/client"},
+	"cmd/gatehouse/cli":     {"httpapi/client", "httpapi/declare"},
 	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring"},
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},

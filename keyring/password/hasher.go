@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"gatehouse/fsm/iam"
 )
 
 var (
@@ -34,12 +36,13 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 }
 
 // Verify tells whether the password is the one that was hashed, and whether the hash is weaker than what Hash makes now.
-// The empty hash is that of an account without password: nothing matches it.
+// The empty hash is that of an account without password, iam.LockedPassword that of one which waits for its first: nothing
+// matches either, and that is no error.
 //
 // It fails with ErrBusy or the context's error before any work, and with ErrMalformed or ErrUnsupported after as much work
 // as a wrong password costs, so that an unusable hash cannot be told from outside.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, needsRehash bool, err error) {
-	if hash == "" {
+	if hash == "" || hash == iam.LockedPassword {
 		return false, false, h.Dummy(ctx, password)
 	}
 	stored, err := parse(hash)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/fsm/iam"
 )
 
 // Hashes made by others: glibc's crypt(3), OpenSSL's passwd -6 and the reference implementation of argon2.
@@ -132,6 +134,7 @@ func TestEveryRefusalCostsOneArgon2id(t *testing.T) {
 		"wrong password": func() error { _, _, err := h.Verify(t.Context(), h.dummy.encode(), "x"); return err },
 		"unknown user":   func() error { return h.Dummy(t.Context(), "x") },
 		"no password":    func() error { _, _, err := h.Verify(t.Context(), "", "x"); return err },
+		"locked":         func() error { _, _, err := h.Verify(t.Context(), iam.LockedPassword, "x"); return err },
 		"unknown scheme": func() error { _, _, err := h.Verify(t.Context(), "$2b$12$abc", "x"); return err },
 		"malformed":      func() error { _, _, err := h.Verify(t.Context(), "$6$", "x"); return err },
 		"unaffordable":   func() error { _, _, err := h.Verify(t.Context(), helloWorld, strings.Repeat("x", 1<<20)); return err },
@@ -142,6 +145,14 @@ func TestEveryRefusalCostsOneArgon2id(t *testing.T) {
 		}
 		if errors.Is(err, ErrBusy) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNoPasswordVerifiesWhileTheAccountIsLocked(t *testing.T) {
+	for _, password := range []string{"", iam.LockedPassword, "deleteme"} {
+		if ok, rehash, err := newHasher().Verify(t.Context(), iam.LockedPassword, password); ok || rehash || err != nil {
+			t.Errorf("Verify of %q = %v, %v, %v; want false, false and no error", password, ok, rehash, err)
 		}
 	}
 }
