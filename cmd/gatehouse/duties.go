@@ -22,8 +22,12 @@ func (m *master) duties() []cluster.Duty {
 	}
 }
 
-// firstLevel is the level of a new cluster. It is raised at once when all masters allow it.
-const firstLevel = 1
+// lowestLevel is the level of a new cluster of which some master does not answer while it is initialised.
+const lowestLevel = 1
+
+// levelPatience bounds how long the leader waits for that answer. The masters have just formed the cluster together, so
+// that one which is silent now may be so for long.
+const levelPatience = 5 * time.Second
 
 // initialise makes the empty state of a new cluster one that people can log in to.
 func (m *master) initialise(ctx context.Context, term uint64) error {
@@ -36,7 +40,7 @@ func (m *master) initialise(ctx context.Context, term uint64) error {
 	}
 	init := command.InitCluster{
 		ClusterID:               m.node.ClusterID(),
-		Level:                   firstLevel,
+		Level:                   m.firstLevel(ctx),
 		PrimaryKeyID:            m.ring.PrimaryID(),
 		SigningKey:              *key,
 		Superuser:               m.cfg.superuser(),
@@ -48,6 +52,23 @@ func (m *master) initialise(ctx context.Context, term uint64) error {
 	m.log.Info("cluster initialised", "cluster_id", init.ClusterID, "cluster_level", init.Level, "signing_key", key.KID,
 		"superuser", m.cfg.SuperuserUsername, "superuser_service_account", m.cfg.SuperuserServiceAccount)
 	return nil
+}
+
+// firstLevel is the level of a new cluster: the highest that all its masters understand. A cluster that began lower and
+// was raised afterwards would refuse its first clients what needs the higher level.
+func (m *master) firstLevel(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, levelPatience)
+	defer cancel()
+	for ctx.Err() == nil {
+		if common, all := m.node.ConfiguredMaxLevel(ctx); all {
+			return max(lowestLevel, min(common, maxLevel))
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	return lowestLevel
 }
 
 // superuser is the first superuser as the configuration names it (contract 3.3), or nil.
@@ -68,7 +89,7 @@ func (c *config) superuserServiceAccount() *iam.User {
 }
 
 // levelPoll is how often the leader asks whether every master can go one level up.
-const levelPoll = 10 * time.Second
+const levelPoll = 2 * time.Second
 
 // raiseLevel goes up one level at a time, when every configured server, reachable now, has
 // a binary that knows the next one: from then on an older binary cannot follow.
