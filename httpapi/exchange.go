@@ -33,7 +33,9 @@ type exchange struct {
 	parsed   bool   // body and Idempotency-Key are understood
 
 	crowded bool // one request too many for the listener
-	broken  bool // the answer ended in the middle, and so must the connection
+	// rest is there when the answer leaves a body behind that is to be read and thrown away.
+	rest   *http.ResponseController
+	broken bool // the answer ended in the middle, and so must the connection
 }
 
 // door is a handler in front of some of the rows.
@@ -72,6 +74,7 @@ func requestTarget(r *http.Request) string {
 
 // serve answers the request. A panic below it is this client's 500 and nobody else's.
 func (x *exchange) serve(rt *router) {
+	defer x.linger() // the request is answered, and counted, before that
 	x.s.metrics.inFlight.Inc()
 	defer x.s.metrics.inFlight.Dec()
 	status := http.StatusInternalServerError

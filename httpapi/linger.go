@@ -23,9 +23,12 @@ func (x *exchange) lingers(status int) bool {
 		(n < 0 || n > selfRead && n <= maxLinger)
 }
 
-// linger sends what was written and throws away what the client still sends. The connection ends after it.
-func (x *exchange) linger(rc *http.ResponseController) {
-	_ = rc.Flush()
-	_ = rc.SetReadDeadline(time.Now().Add(lingerTime))
+// linger sends what was written and throws away what the client still sends, if there is a rest of that. The connection ends after it.
+func (x *exchange) linger() {
+	if x.rest == nil {
+		return
+	}
+	_ = x.rest.Flush()
+	_ = x.rest.SetReadDeadline(time.Now().Add(lingerTime))
 	_, _ = io.CopyN(io.Discard, x.r.Body, maxLinger)
 }

@@ -48,9 +48,8 @@ func (x *exchange) send(resp *Response, body []byte) int {
 	status := resp.status()
 	if x.lingers(status) {
 		x.close = true
-		rc := http.NewResponseController(x.w)
-		_ = rc.EnableFullDuplex()
-		defer x.linger(rc)
+		x.rest = http.NewResponseController(x.w)
+		_ = x.rest.EnableFullDuplex()
 	}
 	x.begin(resp, len(body))
 	if len(body) > 0 && x.r.Method != http.MethodHead {
