@@ -58,6 +58,10 @@ func (x *exchange) parseBody() error {
 	if len(x.req.Body) == 0 {
 		return x.lacksJSON()
 	}
+	if x.row.Method == AnyMethod {
+		x.req.Body = nil
+		return nil
+	}
 	if e := x.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return fault.New(fault.UnsupportedMediaType, "Unexpected Content-Encoding")
 	}
@@ -78,7 +82,7 @@ func (x *exchange) parseBody() error {
 }
 
 func (x *exchange) parseDocument() error {
-	members, err := parseJSON(x.req.Body)
+	members, err := parseJSON(x.req.Body, x.row.Bulk)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,8 @@ const (
 	maxMembers = 1000
 	maxValues  = 10_000
 	maxNumber  = 64 // bytes of one number
+	// maxBulk takes the place of maxMembers and maxValues on Bulk rows, whose BodyLimit bounds the rest.
+	maxBulk = 100_000
 )
 
 // member is one member of the top-level object: the decoded name and the bytes of its value.
@@ -29,11 +31,14 @@ type member struct {
 
 // parseJSON checks a body strictly and returns the members of its top-level object. Whatever encoding/json forgives
 // (duplicate names, names in another case, invalid UTF-8, lone surrogates, trailing documents) is refused here.
-func parseJSON(body []byte) ([]member, error) {
+func parseJSON(body []byte, bulk bool) ([]member, error) {
 	if !utf8.Valid(body) {
 		return nil, fault.New(fault.Schema, "Cannot decode JSON body using UTF-8. Reason: invalid byte sequence")
 	}
-	s := scanner{in: body}
+	s := scanner{in: body, maxMembers: maxMembers, maxValues: maxValues}
+	if bulk {
+		s.maxMembers, s.maxValues = maxBulk, maxBulk
+	}
 	members, err := s.document()
 	if err != nil {
 		return nil, fault.New(fault.Schema, "Cannot decode JSON body: %s", err)

@@ -66,7 +66,7 @@ type Handler func(ctx context.Context, r *Request) (*Response, error)
 type Route struct {
 	// ID names the row in metrics, audit records and tests: "iam.user.get".
 	ID string
-	// Method is the HTTP method. A GET row answers HEAD too.
+	// Method is the HTTP method. A GET row answers HEAD too; an AnyMethod row answers every method.
 	Method string
 	// Path is in the syntax of httprouter: /acs/api/v1/users/:uid.
 	Path string
@@ -91,12 +91,18 @@ type Route struct {
 	Audited bool
 	// ReadOnly marks a row that changes nothing although its method says so, because the question is in its body.
 	ReadOnly bool
+	// Bulk allows JSON documents of many entries: maxBulk in place of the usual limits.
+	Bulk bool
 	// Handle does the work.
 	Handle Handler
 }
 
 // NoBody is the BodyLimit of rows that read no body: what a client sends all the same is read within this limit and ignored.
 const NoBody = 64 << 10
+
+// AnyMethod is the Method of rows that are asked about a request of any method, with that method; its body is ignored. They
+// are ReadOnly. A row of the very method goes before it.
+const AnyMethod = "*"
 
 // changes reports whether the row's method is one that changes something. POST /auth/login is the well-known row whose method
 // says so and that commits nothing: it is Linearizable, and escalates when it finds that it must write.
@@ -145,6 +151,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: no handler", r.ID)
 	case r.ReadOnly && r.Mode == Leader:
 		return fmt.Errorf("route %s: what changes nothing needs no leader", r.ID)
+	case r.Method == AnyMethod && (!r.ReadOnly || r.reads()):
+		return fmt.Errorf("route %s: any method changes nothing and brings no body", r.ID)
 	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
 		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:

@@ -38,7 +38,7 @@ func newRouter(rows []*row) (rt *router, err error) {
 		rt.tree.Handle(r.Method, r.Path, func(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) {
 			w.(*match).row = r
 		})
-		if !slices.Contains(rt.methods, r.Method) {
+		if r.Method != AnyMethod && !slices.Contains(rt.methods, r.Method) {
 			rt.methods = append(rt.methods, r.Method)
 		}
 	}
@@ -52,6 +52,9 @@ func (rt *router) find(method, path string) (*row, httprouter.Params) {
 		method = http.MethodGet
 	}
 	handle, params, _ := rt.tree.Lookup(method, path)
+	if handle == nil {
+		handle, params, _ = rt.tree.Lookup(AnyMethod, path)
+	}
 	if handle == nil || !decodeParams(params) {
 		return nil, nil
 	}

@@ -20,6 +20,8 @@ type scanner struct {
 	depth  int
 	names  int
 	values int
+
+	maxMembers, maxValues int
 }
 
 var (
@@ -82,7 +84,7 @@ func (s *scanner) fail() error {
 }
 
 func (s *scanner) value() error {
-	if s.values++; s.values > maxValues {
+	if s.values++; s.values > s.maxValues {
 		return errTooMany
 	}
 	switch c := s.peek(); {
@@ -181,7 +183,7 @@ func (s *scanner) object(keep bool) ([]member, error) {
 }
 
 func (s *scanner) member(seen *nameSet, fold bool) (member, error) {
-	if s.names++; s.names > maxMembers {
+	if s.names++; s.names > s.maxMembers {
 		return member{}, errTooMany
 	}
 	if s.peek() != '"' {
