@@ -43,8 +43,8 @@ var house = map[string][]string{
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
 		"keyring", "keyring/password", "keyring/token"},
 
-	"httpapi/dcosapi": {"fsm/fault", "httpapi"},
-	"httpapi/declare": {"fsm/fault", "fsm/iam", "keyring/token"}, // what a kept file says: for daemon and command line alike
+	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},
+	"httpapi/declare":    {"fsm/fault", "fsm/iam", "keyring/token"}, // what a kept file says: for daemon and command line alike
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/declare", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
