@@ -2,8 +2,9 @@
 // repeats a request exactly when that is right. It imports nothing of the server.
 //
 //	client.go       Options and Client
-//	types.go        what the API speaks of
-//	typed.go        one method for each thing that can be asked
+//	types.go        what the API speaks of; access_types.go the rest of it
+//	typed.go        one method for each thing that can be asked of users, keys and masters
+//	access.go       the same for groups, resources, permissions and decisions
 //	request.go      Do: one request as it is sent and read
 //	retry.go        what an answer means, and whether the request is sent again
 //	addresses.go    which master is asked first

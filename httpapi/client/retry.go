@@ -28,8 +28,8 @@ const (
 	harmless
 )
 
-// routes are the changes of which more is known than that they are changes. A login changes nothing, and to revoke tokens twice
-// revokes them; that is better than a key, under which a master would repeat its answer instead of doing it.
+// routes are the changes of which more is known than that they are changes. Logins and questions change nothing, and to revoke tokens
+// twice revokes them; that is better than a key, under which a master would repeat its answer instead of doing it.
 var routes = []struct {
 	method, pattern string
 	repeat          repetition
@@ -38,12 +38,27 @@ var routes = []struct {
 	{http.MethodPut, iamPrefix + "/users/*", keyed},
 	{http.MethodPatch, iamPrefix + "/users/*", keyed},
 	{http.MethodDelete, iamPrefix + "/users/*", keyed},
+	{http.MethodPut, iamPrefix + "/groups/*", keyed},
+	{http.MethodPatch, iamPrefix + "/groups/*", keyed},
+	{http.MethodDelete, iamPrefix + "/groups/*", keyed},
+	{http.MethodPut, iamPrefix + "/groups/*/users/*", keyed},
+	{http.MethodDelete, iamPrefix + "/groups/*/users/*", keyed},
+	{http.MethodPut, iamPrefix + "/acls/*", keyed},
+	{http.MethodPatch, iamPrefix + "/acls/*", keyed},
+	{http.MethodDelete, iamPrefix + "/acls/*", keyed},
+	{http.MethodDelete, iamPrefix + "/acls/*/*/*", keyed},
+	{http.MethodPut, iamPrefix + "/acls/*/*/*/*", keyed},
+	{http.MethodDelete, iamPrefix + "/acls/*/*/*/*", keyed},
+	{http.MethodPost, queryPath, harmless},
+	{http.MethodPost, adminPrefix + "/authorize", harmless},
+	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
 	{http.MethodPost, adminPrefix + "/users/*/revoke-tokens", harmless},
 	{http.MethodPost, adminPrefix + "/revoke-tokens", harmless},
 	{http.MethodPost, adminPrefix + "/keys/*/activate", keyed},
 	{http.MethodPost, adminPrefix + "/keys/*/retire", keyed},
 	{http.MethodPost, adminPrefix + "/cluster-keys/*/activate", keyed},
 	{http.MethodDelete, adminPrefix + "/masters/*", keyed},
+	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
 }
 
 func (x *call) mayRepeat() repetition {

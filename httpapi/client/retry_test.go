@@ -221,7 +221,7 @@ func TestTwoChangesHaveTwoKeys(t *testing.T) {
 func TestTheCallersKeyMakesAnyChangeRepeatable(t *testing.T) {
 	m := startMaster(t, hangsUp, fine)
 	c := newClient(t, client.Options{Addresses: []string{m.URL}})
-	r := client.Request{Method: http.MethodPut, Path: "/acs/api/v1/groups/a", IdempotencyKey: "mine"}
+	r := client.Request{Method: http.MethodPut, Path: "/acs/api/v1/unheard/of", IdempotencyKey: "mine"}
 	if _, err := c.Do(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
