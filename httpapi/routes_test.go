@@ -11,6 +11,7 @@ import (
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/dcosapi"
+	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
 )
 
@@ -33,7 +34,7 @@ func (nobody) Verify(*state.State, string, time.Time) (httpapi.Identity, error) 
 // table is the table of routes of the whole product.
 func table(t *testing.T) []httpapi.Route {
 	t.Helper()
-	routes := iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)})
+	routes := append(iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), declareapi.New(declareapi.Options{})...)
 	s, err := httpapi.New(httpapi.Options{
 		Routes:  append(routes, dcosapi.Routes(dcosapi.Options{Edition: httpapi.Open})...),
 		Cluster: nobody{}, Machine: nobody{}, Verifier: nobody{}, Status: nobody{}, Logger: slog.New(slog.DiscardHandler),

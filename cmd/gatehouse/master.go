@@ -20,6 +20,7 @@ import (
 	"gatehouse/fsm"
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
 	"gatehouse/keyring/password"
@@ -148,6 +149,8 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		RefuseLongLived:   m.cfg.RefuseLongLived,
 		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
+	routes = append(routes, declareapi.New(declareapi.Options{
+		Submitter: submitSeam{m.machine, m.node}, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
 	return httpapi.New(httpapi.Options{
 		Routes:         append(routes, m.dcosRoutes()...),
 		Cluster:        seam,

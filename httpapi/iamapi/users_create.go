@@ -117,21 +117,16 @@ func (in *userCreate) checkCredentials(providerType string, keys keyRule) error 
 
 // keyRule is what the public key of a service account must be like.
 type keyRule struct {
-	minBits int // 0 means 2048
-	// own are the cluster's keys. An account with one of them could log in with any token, as far as signatures go.
-	own token.Source
+	minBits int          // 0 means 2048
+	own     token.Source // the cluster's keys, which no account may have
 }
 
 func (k keyRule) check(pem string) error {
 	if len(pem) > iam.MaxPublicKey {
 		return fault.New(fault.InvalidPublicKey, "Invalid public key: longer than %d bytes", iam.MaxPublicKey)
 	}
-	pub, err := token.ParsePublicKeyMin(pem, k.minBits)
-	if err != nil {
+	if err := token.CheckServiceKey(pem, k.minBits, k.own); err != nil {
 		return fault.New(fault.InvalidPublicKey, "%s", err.Error())
-	}
-	if token.Owns(k.own, pub) {
-		return fault.New(fault.InvalidPublicKey, "Invalid public key: it is one of this cluster's own")
 	}
 	return nil
 }

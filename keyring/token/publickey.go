@@ -37,6 +37,20 @@ func ParsePublicKeyMin(pemText string, minBits int) (*rsa.PublicKey, error) {
 	return pub, nil
 }
 
+// CheckServiceKey is ParsePublicKeyMin for the key of an account that is going to be stored. The cluster's own keys are refused: an
+// account with one of them could log in with any token, as far as signatures go.
+func CheckServiceKey(pemText string, minBits int, own Source) error {
+	pub, err := ParsePublicKeyMin(pemText, minBits)
+	if err != nil {
+		return err
+	}
+	if Owns(own, pub) {
+		//lint:ignore ST1005 the contract's sentence
+		return errors.New("Invalid public key: it is one of this cluster's own")
+	}
+	return nil
+}
+
 func parsePublicKey(pemText string) (*rsa.PublicKey, error) {
 	der, err := onlyBlock(pemText)
 	if err != nil {

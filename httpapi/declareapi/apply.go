@@ -1,0 +1,154 @@
+package declareapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+	"gatehouse/httpapi"
+	"gatehouse/httpapi/declare"
+	"gatehouse/keyring/token"
+)
+
+var applySchema = &httpapi.Schema{Closed: true, Members: []httpapi.Member{{Name: "changes", Type: httpapi.Array, Required: true}}}
+
+// apply makes all changes of the request, or none. A refusal names the change.
+func (a *api) apply(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	var in declare.Changes
+	if err := state.Strict(r.Body, &in); err != nil {
+		return nil, fault.New(fault.Schema, "Unexpected JSON input. Hint: %s", hint(err))
+	}
+	changes, err := Commands(in.Changes, func(u *declare.UserChange) error { return a.checkKey(r.State, u) })
+	if err != nil {
+		return nil, err
+	}
+	outcome, err := a.Submitter.Submit(ctx, a.header(r), command.ApplyChanges{Changes: changes, TokenLife: a.TokenLife})
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
+}
+
+// hint is what is wrong with the JSON, without the library's prefix and in bounds.
+func hint(err error) string {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	const limit = 300
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}
+
+// checkKey refuses keys that PUT of a user refuses (contract 1.3, step 7). One that the account has already is not looked at again.
+func (a *api) checkKey(s *state.State, u *declare.UserChange) error {
+	if old, ok := s.User(u.UID); ok && old.PublicKey == u.PublicKey {
+		return nil
+	}
+	if err := token.CheckServiceKey(u.PublicKey, a.MinServiceKeyBits, s); err != nil {
+		return fault.New(fault.InvalidPublicKey, "%s", err)
+	}
+	return nil
+}
+
+// header is the header of the command.
+func (a *api) header(r *httpapi.Request) command.Header {
+	h := command.Header{
+		Level: r.State.Meta().Level,
+		Term:  r.Term,
+		Time:  a.Now().UTC(),
+		Actor: command.Actor{UID: r.Caller.UID, IssuedAt: r.Caller.IssuedAt, Right: r.Right},
+	}
+	if r.Time.After(h.Time) {
+		h.Time = r.Time
+	}
+	if r.Idempotency != nil {
+		h.Idempotency = &command.Idempotency{UID: r.Caller.UID, Key: r.Idempotency.Key, Hash: r.Idempotency.Hash, Status: http.StatusNoContent}
+	}
+	return h
+}
+
+// Commands are declared changes as the log has them. Keys are checked with checkKey. A refusal names the change.
+func Commands(changes []declare.Change, checkKey func(*declare.UserChange) error) ([]command.Change, error) {
+	if len(changes) > command.MaxChanges {
+		return nil, fault.New(fault.InvalidData, "%d changes at once, at most %d are possible.", len(changes), command.MaxChanges)
+	}
+	commands := make([]command.Change, len(changes))
+	for i := range changes {
+		c, err := commandOf(&changes[i], checkKey)
+		if err != nil {
+			refusal := err.(*fault.Error)
+			return nil, fault.New(refusal.Code, "changes[%d] (%s): %s", i, c, refusal.Description)
+		}
+		commands[i] = c
+	}
+	return commands, nil
+}
+
+// commandOf is one change. Its error is a *fault.Error.
+func commandOf(c *declare.Change, checkKey func(*declare.UserChange) error) (command.Change, error) {
+	out := command.Change{Remove: c.Remove}
+	if c.User != nil {
+		out.User = userOf(c.User)
+	}
+	if c.Group != nil {
+		out.Group = &iam.Group{GID: c.Group.GID, Description: c.Group.Description, ProviderType: internal(c.Group.ProviderType)}
+	}
+	if c.ACL != nil {
+		out.ACL = &iam.ACL{RID: c.ACL.RID, Description: c.ACL.Description}
+	}
+	if c.Member != nil {
+		out.Member = &state.Membership{GID: c.Member.GID, UID: c.Member.UID}
+	}
+	if c.Grant != nil {
+		grant, err := grantOf(c)
+		out.Grant = grant
+		if err != nil {
+			return out, err
+		}
+	}
+	if c.User != nil && c.User.PublicKey != "" && !c.Remove {
+		return out, checkKey(c.User)
+	}
+	return out, nil
+}
+
+// userOf is a user without a password: a new one has to be given one.
+func userOf(u *declare.UserChange) *iam.User {
+	out := &iam.User{UID: u.UID, Description: u.Description, PublicKey: u.PublicKey, ProviderType: internal(u.ProviderType), ProviderID: u.ProviderID}
+	if out.ProviderType == iam.Internal && u.PublicKey == "" {
+		out.PasswordHash = iam.LockedPassword
+	}
+	return out
+}
+
+func internal(providerType string) string {
+	if providerType == "" {
+		return iam.Internal
+	}
+	return providerType
+}
+
+func grantOf(c *declare.Change) (*state.Grant, error) {
+	g := &state.Grant{RID: c.Grant.RID, Principal: c.Grant.UID}
+	if c.Grant.GID != "" {
+		g.Principal, g.Group = c.Grant.GID, true
+	}
+	if (c.Grant.UID == "") == (c.Grant.GID == "") {
+		return g, fault.New(fault.InvalidData, "A grant has exactly one of `uid` and `gid`.")
+	}
+	if c.Remove {
+		return g, nil
+	}
+	for _, name := range c.Grant.Actions {
+		action, err := iam.ParseAction(name)
+		if err != nil {
+			return g, err
+		}
+		g.Actions |= action
+	}
+	return g, nil
+}
