@@ -37,13 +37,30 @@ func examples() []Command {
 		RetireKey{KID: "kid-1", Force: true, TokenLife: life},
 		RevokeTokens{UID: "bob", NotBefore: epoch, Expires: epoch.Add(life)},
 		ResealKey{KID: "kid-2", Sealed: []byte("sealed anew")},
+		CreateGroup{Group: iam.Group{GID: "devs", Description: "ä<&>\u2028", ProviderType: iam.LDAP}},
+		UpdateGroup{GID: "devs", Description: ptr("d")},
+		DeleteGroup{GID: "devs"},
+		AddMember{GID: "devs", UID: "bob"},
+		RemoveMember{GID: "devs", UID: "bob"},
+		CreateACL{ACL: iam.ACL{RID: "dcos:x:/a/*", Description: "ä<&>\u2028"}},
+		UpdateACL{RID: "dcos:x", Description: ptr("d")},
+		DeleteACL{RID: "dcos:x"},
+		GrantAction{RID: "dcos:x", Principal: "devs", Group: true, Action: iam.Read},
+		RevokeAction{RID: "dcos:x", Principal: "devs", Group: true, Action: iam.Full},
+		RevokeAllActions{RID: "dcos:x", Principal: "devs", Group: true},
+		ApplyChanges{TokenLife: life, Bootstrap: "abc", Changes: []Change{
+			{User: &external}, {Group: &iam.Group{GID: "devs", ProviderType: iam.Internal}}, {ACL: &iam.ACL{RID: "dcos:x"}},
+			{Member: &state.Membership{GID: "devs", UID: "ext"}, Remove: true},
+			{Grant: &state.Grant{RID: "dcos:x", Principal: "devs", Group: true, Actions: iam.Read | iam.Update}},
+		}},
+		RecordAuditHeads{Heads: []state.AuditHead{{Master: "s1", Sequence: 7, Hash: state.Hash{0xcd}, Time: epoch, Rotated: true}}},
 	}
 }
 
 func fullHeader() Header {
 	return Header{
-		Level: 1, Term: term, Time: epoch,
-		Actor:       Actor{UID: "alice", IssuedAt: epoch.Truncate(time.Second)},
+		Level: 2, Term: term, Time: epoch,
+		Actor:       Actor{UID: "alice", IssuedAt: epoch.Truncate(time.Second), Right: iam.Right{RID: iam.AdminRouterACS, Action: iam.Full}},
 		Idempotency: &Idempotency{UID: "alice", Key: "k", Hash: state.Hash{0xab}, Status: 204},
 	}
 }
@@ -156,7 +173,11 @@ func TestDecodeIsStrict(t *testing.T) {
 		"time of another zone":    tamper(t, c, replace(".5Z", ".5+01:00"), same),
 		"no term":                 tamper(t, c, replace(`"term":2`, `"term":0`), same),
 		"negative term":           tamper(t, c, replace(`"term":2`, `"term":-2`), same),
-		"below the kind's level":  tamper(t, c, replace(`"level":1`, `"level":0`), same),
+		"below the kind's level":  tamper(t, CreateGroup{}, replace(`"level":2`, `"level":1`), same),
+		"a right before level 2":  tamper(t, c, replace(`"level":2`, `"level":1`), same),
+		"a right to nothing":      tamper(t, c, replace(`"action":"full"`, `"action":""`), same),
+		"an unknown action":       tamper(t, c, replace(`"action":"full"`, `"action":"own"`), same),
+		"unknown change":          tamper(t, ApplyChanges{Changes: []Change{{}}}, same, replace(`[{`, `[{"x":1`)),
 		"idempotency without key": tamper(t, c, replace(`"key":"k"`, `"key":""`), same),
 		"idempotency of nobody":   tamper(t, c, replace(`"uid":"alice","key"`, `"uid":"","key"`), same),
 		"a long idempotency key":  tamper(t, c, replace(`"key":"k"`, `"key":"`+strings.Repeat("k", 256)+`"`), same),
@@ -178,6 +199,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		"no term":               {Level: 1, Time: epoch},
 		"no level":              {Term: 1, Time: epoch},
 		"a nameless key":        {Level: 1, Term: 1, Time: epoch, Idempotency: &Idempotency{UID: "a"}},
+		"a right too early":     {Level: 1, Term: 1, Time: epoch, Actor: Actor{UID: "a", Right: iam.Right{RID: "r", Action: iam.Full}}},
 		"a year beyond RFC3339": {Level: 1, Term: 1, Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}
 	for name, h := range broken {
@@ -216,11 +238,11 @@ func TestCommandsHideTheirSecrets(t *testing.T) {
 	for _, c := range []Command{
 		CreateUser{User: u}, UpdateUser{UID: "alice", PasswordHash: ptr(planted)}, RehashPassword{UID: "alice", OldHash: planted, NewHash: planted},
 		ResetSuperuser{UID: "alice", PasswordHash: planted}, PrepareKey{SigningKey: key}, InitCluster{ClusterID: "c", SigningKey: key, Superuser: &u},
-		ResealKey{KID: "kid", Sealed: []byte(planted)},
+		ResealKey{KID: "kid", Sealed: []byte(planted)}, ApplyChanges{Changes: []Change{{User: &u}}},
 	} {
 		before := out.Len()
 		log.Info("command", "command", c)
-		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster, KindResealKey}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
+		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster, KindResealKey, KindApplyChanges}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
 			t.Errorf("%s is not recognisable: %s", c.Kind(), out.String()[before:])
 		}
 		fmt.Fprintf(&out, "%v %+v %#v\n", c, c, c)

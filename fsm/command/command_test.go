@@ -35,6 +35,19 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
+// newHouse is an initialised cluster of level 2 with the superuser alice, the users bob and carol, the service account
+// robot, the empty group devs, and the resource dcos:x.
+func newHouse(t *testing.T) *machine {
+	m := newMachine(t)
+	m.must(SetLevel{Level: 2})
+	for _, u := range []*iam.User{regular("bob"), regular("carol"), service("robot")} {
+		m.must(CreateUser{User: *u})
+	}
+	m.must(CreateGroup{Group: iam.Group{GID: "devs", ProviderType: iam.Internal}})
+	m.must(CreateACL{ACL: iam.ACL{RID: "dcos:x"}})
+	return m
+}
+
 func initCluster(superuser string) InitCluster {
 	c := InitCluster{ClusterID: "c1", Level: 1, PrimaryKeyID: "k1", SigningKey: testKey("kid-1")}
 	if superuser != "" {
@@ -55,7 +68,10 @@ func service(uid string) *iam.User {
 	return &iam.User{UID: uid, PublicKey: "-----BEGIN PUBLIC KEY-----", ProviderType: iam.Internal}
 }
 
-func (m *machine) header() Header { return Header{Level: 1, Term: term, Time: m.clock} }
+// header is of the cluster's level.
+func (m *machine) header() Header {
+	return Header{Level: max(1, m.s.Meta().Level), Term: term, Time: m.clock}
+}
 
 // apply brings the command in and checks that a refusal changes nothing.
 func (m *machine) apply(h Header, c Command) (Outcome, error) {

@@ -53,17 +53,63 @@ func frozenLog() []Command {
 		SetLevel{Level: 2},
 		ResealKey{KID: "kid-2", Sealed: []byte("sealed anew")},
 		ResealKey{KID: "kid-1", Sealed: []byte("sealed anew")}, // refused
+		CreateUser{User: *regular("dave")},
+		CreateGroup{Group: iam.Group{GID: "devs", Description: "Ünïcode <&> \u2028", ProviderType: iam.LDAP}},
+		CreateACL{ACL: iam.ACL{RID: "dcos:service:/a/*", Description: "Ünïcode <&> \u2028"}},
+		UpdateGroup{GID: "devs", Description: ptr("Developers")},
+		UpdateACL{RID: "dcos:service:/a/*", Description: ptr("")},
+		AddMember{GID: "devs", UID: "dave"},
+		AddMember{GID: "devs", UID: "dave"}, // refused
+		GrantAction{RID: "dcos:service:/a/*", Principal: "devs", Group: true, Action: iam.Read},
+		GrantAction{RID: "dcos:service:/a/*", Principal: "dave", Action: iam.Full},
+		GrantAction{RID: "dcos:service:/a/*", Principal: "dave", Action: iam.Full}, // refused
+		RevokeAction{RID: "dcos:service:/a/*", Principal: "dave", Action: iam.Full},
+		RevokeAllActions{RID: "dcos:service:/a/*", Principal: "devs", Group: true},
+		RevokeAllActions{RID: "dcos:service:/a/*", Principal: "devs", Group: true},                        // refused
+		RevokeAction{RID: iam.SuperuserRID, Principal: iam.SuperuserGroup, Group: true, Action: iam.Full}, // refused
+		RemoveMember{GID: iam.SuperuserGroup, UID: "bootstrap-sa"},                                        // refused
+		DeleteUser{UID: "bootstrap-sa", TokenLife: life},                                                  // refused
+		declaredForEver(),
+		declaredForEver(), // a no-op
+		changes(Change{User: regular("erin")}, Change{Grant: &state.Grant{RID: "dcos:y", Principal: "erin", Actions: iam.Read}, Remove: true}),
+		changes(Change{User: regular("frank")}, Change{Member: &state.Membership{GID: "none", UID: "frank"}}), // refused
+		RecordAuditHeads{Heads: []state.AuditHead{
+			{Master: "server-1", Sequence: 7, Hash: state.Hash{1}, Time: epoch, Rotated: true}, {Master: "server-1", Sequence: 9, Hash: state.Hash{2}, Time: epoch},
+		}},
+		RecordAuditHeads{Heads: []state.AuditHead{{Master: "server-1", Sequence: 8, Hash: state.Hash{3}, Time: epoch}}}, // refused
+		RemoveMember{GID: "devs", UID: "dave"},
+		DeleteGroup{GID: "devs"},
+		DeleteACL{RID: "dcos:service:/a/*"},
+		DeleteACL{RID: iam.SuperuserRID},     // refused
+		DeleteGroup{GID: iam.SuperuserGroup}, // refused
+		DeleteUser{UID: "eve", TokenLife: life},
 	}
 }
+
+// declaredForEver is what a cluster may begin with.
+func declaredForEver() ApplyChanges {
+	c := declared()
+	c.Bootstrap = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"
+	return c
+}
+
+// frozenLevelOne is how many entries of the frozen log are of level 1.
+const frozenLevelOne = 26
 
 // frozenHeader varies the headers, so that each of their members is frozen too.
 func frozenHeader(i int, c Command) Header {
 	h := Header{Level: 1, Term: term, Time: epoch.Add(time.Duration(i) * time.Millisecond)}
+	if i >= frozenLevelOne {
+		h.Level = 2
+	}
 	switch {
 	case c.Kind() == KindBeginTerm:
 		h.Level, h.Term = 0, 0
 	case i%3 == 2:
 		h.Actor = Actor{UID: "bootstrap-sa", IssuedAt: NextSecond(epoch)}
+	}
+	if i >= frozenLevelOne && i%5 == 2 {
+		h.Actor = Actor{UID: "bootstrap-sa", IssuedAt: NextSecond(epoch), Right: iam.Right{RID: iam.AdminRouterACS, Action: iam.Full}}
 	}
 	if i%4 == 3 {
 		h.Idempotency = &Idempotency{UID: "bootstrap-sa", Key: fmt.Sprint("key-", i), Hash: state.Hash{byte(i)}, Status: 204}

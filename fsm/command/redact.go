@@ -1,6 +1,9 @@
 package command
 
-import "log/slog"
+import (
+	"fmt"
+	"log/slog"
+)
 
 const redacted = "[redacted]"
 
@@ -23,6 +26,14 @@ func (c RehashPassword) LogValue() slog.Value { return slog.GroupValue(slog.Stri
 
 // LogValue shows who becomes a superuser.
 func (c ResetSuperuser) LogValue() slog.Value { return slog.GroupValue(slog.String("uid", c.UID)) }
+
+// LogValue shows how much changes.
+func (c ApplyChanges) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("changes", len(c.Changes)))
+}
+
+// LogValue shows what changes.
+func (c Change) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // LogValue shows which key is published.
 func (c PrepareKey) LogValue() slog.Value { return c.SigningKey.LogValue() }
@@ -52,6 +63,17 @@ func (c ResetSuperuser) String() string { return c.Kind().String() + " " + c.UID
 
 // GoString keeps the hash out of a %#v.
 func (c ResetSuperuser) GoString() string { return c.String() }
+
+// String keeps the hashes of new users out of a %v.
+func (c ApplyChanges) String() string {
+	return fmt.Sprintf("%s %d changes %s", c.Kind(), len(c.Changes), redacted)
+}
+
+// GoString keeps the hashes of new users out of a %#v.
+func (c ApplyChanges) GoString() string { return c.String() }
+
+// GoString keeps the hash of a new user out of a %#v.
+func (c Change) GoString() string { return c.String() }
 
 // String keeps the sealed key out of a %v.
 func (c ResealKey) String() string { return c.Kind().String() + " " + c.KID + " " + redacted }

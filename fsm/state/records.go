@@ -41,7 +41,7 @@ type Grant struct {
 	// Principal is a uid, or a gid when Group is true.
 	Principal string      `json:"principal"`
 	Group     bool        `json:"group,omitempty"`
-	Actions   iam.Actions `json:"actions"`
+	Actions   iam.Actions `json:"actions,omitzero"`
 }
 
 // Cutoff refuses the tokens of a user that were issued before NotBefore. A cut-off with an empty UID is for all users.
