@@ -104,6 +104,11 @@ func TestLoaderRefusesWhatNoDumpContains(t *testing.T) {
 		lines[i], lines[j] = lines[j], lines[i]
 		return lines
 	}
+	replay := good[find(`{"replay":`)]
+	after := func(line string) []string {
+		i := find(`{"replay":`) + 1
+		return append(append(append([]string{}, good[:i]...), line), good[i:]...)
+	}
 	if _, err := loadLines(good); err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +136,14 @@ func TestLoaderRefusesWhatNoDumpContains(t *testing.T) {
 		"null":                      replace(`{"group":{"gid":"staff"`, `null`),
 		"empty line":                replace(`{"group":{"gid":"staff"`, "\n"),
 		"a key twice":               append(append([]string{}, good[:find(`{"key":`)+1]...), good[find(`{"key":`):]...),
-		"a replay twice":            append(append([]string{}, good...), good[len(good)-1]),
-		"a gap in a user's replays": append(append([]string{}, good...), strings.NewReplacer("key-1", "key-2", `"seq":1`, `"seq":3`, `"index":1`, `"index":2`).Replace(good[len(good)-1])),
-		"a hash too short":          replace(`{"replay":`, strings.Replace(good[len(good)-1], "010203", "0102", 1)),
-		"a hash that is none":       replace(`{"replay":`, strings.Replace(good[len(good)-1], "010203", "01020x", 1)),
+		"a replay twice":            after(replay),
+		"a gap in a user's replays": after(strings.NewReplacer("key-1", "key-2", `"seq":1`, `"seq":3`, `"index":1`, `"index":2`).Replace(replay)),
+		"a hash too short":          replace(`{"replay":`, strings.Replace(replay, "010203", "0102", 1)),
+		"a hash that is none":       replace(`{"replay":`, strings.Replace(replay, "010203", "01020x", 1)),
+		"a head twice":              append(append([]string{}, good...), good[len(good)-1]),
+		"heads out of order":        swap(`{"audit_head":{"master":"s1","sequence":5`, `{"audit_head":{"master":"s1","sequence":4`),
+		"a head of nobody":          replace(`{"audit_head":{"master":"s1","sequence":5`, `{"audit_head":{"sequence":5}}`),
+		"a replay after the heads":  append(append([]string{}, good...), replay),
 	}
 	for name, lines := range cases {
 		if _, err := loadLines(lines); err == nil {

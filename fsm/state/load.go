@@ -85,7 +85,7 @@ func (l *Loader) add(r *record) error {
 	case r.Replay != nil:
 		return d.loadReplay(r.Replay)
 	}
-	return load(&d.heads, r.Head)
+	return d.loadHead(r.Head)
 }
 
 // stage is the position of the record's kind in a dump.
@@ -166,6 +166,13 @@ func (d *data) loadKey(r *keyRecord) error {
 	}
 	d.keys = append(d.keys[:len(d.keys):len(d.keys)], &k)
 	return nil
+}
+
+func (d *data) loadHead(h *AuditHead) error {
+	if h.Master == "" || h.Sequence == 0 {
+		return errReference
+	}
+	return load(&d.heads, h)
 }
 
 func (d *data) loadReplay(r *Replay) error {

@@ -15,7 +15,7 @@ import (
 // mutate makes a random change that touches many trees.
 func mutate(t *Txn, r *rand.Rand) {
 	uid, gid, rid := fmt.Sprint("u", r.IntN(200)), fmt.Sprint("g", r.IntN(20)), fmt.Sprint("r", r.IntN(20))
-	switch r.IntN(9) {
+	switch r.IntN(12) {
 	case 0, 1:
 		t.PutUser(regular(uid))
 	case 2:
@@ -39,6 +39,13 @@ func mutate(t *Txn, r *rand.Rand) {
 		if key := fmt.Sprint("key", r.IntN(1000)); !replayed(t, uid, key) {
 			t.PutReplay(uid, key, Hash{}, 204)
 		}
+	case 9:
+		t.DeleteGroup(gid)
+	case 10:
+		t.DeleteACL(rid)
+	case 11:
+		newest, _ := t.AuditHead(uid)
+		t.PutAuditHead(AuditHead{Master: uid, Sequence: newest.Sequence + uint64(1+r.IntN(2)), Time: epoch, Rotated: r.IntN(2) == 0})
 	}
 }
 
@@ -72,6 +79,40 @@ func TestRollbackTakesEverythingBack(t *testing.T) {
 			t.Fatalf("round %d: one direction has %d and %d items, the other %d and %d", round, a, b, after.members.len(), after.grants.len())
 		}
 		s = kept
+	}
+}
+
+func TestWhatIsDeletedLeavesNothingHanging(t *testing.T) {
+	for name, c := range map[string]struct {
+		remove func(*Txn)
+		want   []int // memberships and grants that are left
+	}{
+		"a user":       {func(t *Txn) { t.DeleteUser("bob") }, []int{2, 2}},
+		"a group":      {func(t *Txn) { t.DeleteGroup("staff") }, []int{1, 2}},
+		"an ACL":       {func(t *Txn) { t.DeleteACL("r") }, []int{3, 1}},
+		"what is not":  {func(t *Txn) { t.DeleteGroup("r"); t.DeleteACL("staff"); t.DeleteUser("staff") }, []int{3, 3}},
+		"all of these": {func(t *Txn) { t.DeleteGroup("staff"); t.DeleteACL("r"); t.DeleteUser("bob") }, []int{1, 1}},
+	} {
+		s := change(sample(), c.remove)
+		got := []int{s.MembershipCount(), s.GrantCount()}
+		if !slices.Equal(got, c.want) || s.memberOf.len() != got[0] || s.grantsOf.len() != got[1] {
+			t.Errorf("%s: %v memberships and grants are left (%d and %d in the other direction), want %v", name, got, s.memberOf.len(), s.grantsOf.len(), c.want)
+		}
+	}
+}
+
+func TestOldRotationsAreForgotten(t *testing.T) {
+	s := change(New(), func(t *Txn) {
+		for i := range uint64(MaxRotations + 10) {
+			t.PutAuditHead(AuditHead{Master: "m1", Sequence: 1 + i, Time: epoch, Rotated: true})
+		}
+		t.PutAuditHead(AuditHead{Master: "m0", Sequence: 1, Time: epoch, Rotated: true})
+		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 2000, Time: epoch})
+		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 2001, Time: epoch})
+	})
+	heads := slices.Collect(s.AuditHeads())
+	if len(heads) != 1+MaxRotations+1 || heads[0].Master != "m0" || heads[1].Sequence != 11 || heads[len(heads)-1].Sequence != 2001 {
+		t.Errorf("%d heads from %+v on, want %d from sequence 11 of m1 on, and the newest", len(heads), heads[1], 2+MaxRotations)
 	}
 }
 
