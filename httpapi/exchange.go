@@ -116,7 +116,8 @@ func (x *exchange) route(rt *router) (*Response, error) {
 	if x.crowded {
 		return nil, fault.New(fault.Busy, "Too many requests at once. Nothing was changed.").After(retryAfter)
 	}
-	x.req.server, x.req.Header, x.req.Target = x.s, x.r.Header, x.target
+	x.req.server, x.req.Header = x.s, x.r.Header
+	x.req.Method, x.req.Host, x.req.Target = x.r.Method, x.r.Host, x.target
 	if x.r.URL.RawQuery != "" {
 		x.req.Query = x.r.URL.Query()
 	}

@@ -18,8 +18,8 @@ type Request struct {
 	Route *Route
 	// Params are the path parameters, decoded once, with the rid rule of contract 0.6 applied. See Param.
 	Params httprouter.Params
-	// Target is path and query as the client spelled them.
-	Target string
+	// Method, Host and Target are the request line and the host as the client sent them; Target is path and query.
+	Method, Host, Target string
 	// Query is nil when there is none.
 	Query url.Values
 	// Header is what the client sent, without the headers that only masters may set.
