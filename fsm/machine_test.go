@@ -264,6 +264,49 @@ func TestSubmitSavesTheLogFromRefusals(t *testing.T) {
 	}
 }
 
+// While an older master may read the log, it gets nothing that it does not know.
+func TestSubmitKeepsToTheLevelOfTheCluster(t *testing.T) {
+	m := newMachine(t, func(o *Options) { o.MaxLevel = 2 })
+	a := &recorder{applier: applier{m: m, term: term}}
+	h := header()
+	h.Actor = command.Actor{UID: "alice", IssuedAt: epoch, Right: iam.Right{RID: iam.SuperuserRID, Action: iam.Full}}
+	create := command.CreateGroup{Group: iam.Group{GID: "devs", ProviderType: iam.Internal}}
+	_, err := m.Submit(t.Context(), a, h, create)
+	var refusal *fault.Error
+	if !errors.As(err, &refusal) || refusal.Code != fault.Busy || refusal.RetryAfter <= 0 || a.entries != 0 {
+		t.Errorf("a kind of level 2 at level 1: %v and %d entries, want %s with a hint when to try again", err, a.entries, fault.Busy)
+	}
+	if _, err := m.Submit(t.Context(), a, h, createUser("bob")); err != nil || a.last().Level != 1 || !a.last().Actor.Right.Zero() {
+		t.Errorf("at level 1: %v and a header with %+v", err, a.last())
+	}
+	if _, err := m.Submit(t.Context(), a, header(), command.SetLevel{Level: 2}); err != nil {
+		t.Fatal(err)
+	}
+	h.Level = 0
+	if _, err := m.Submit(t.Context(), a, h, create); err != nil || a.last().Level != 2 || a.last().Actor.Right != h.Actor.Right {
+		t.Errorf("at level 2: %v and a header with %+v", err, a.last())
+	}
+}
+
+// recorder keeps the entries.
+type recorder struct {
+	applier
+	log [][]byte
+}
+
+func (r *recorder) Apply(ctx context.Context, data []byte) (uint64, any, error) {
+	r.log = append(r.log, data)
+	return r.applier.Apply(ctx, data)
+}
+
+func (r *recorder) last() command.Header {
+	if len(r.log) == 0 {
+		return command.Header{}
+	}
+	h, _, _ := command.Decode(r.log[len(r.log)-1])
+	return h
+}
+
 func TestSubmitAnswersARepeatedRequestWithoutAnEntry(t *testing.T) {
 	m := newMachine(t)
 	a := &applier{m: m, term: term}

@@ -14,8 +14,16 @@ import (
 	"gatehouse/fsm/state"
 )
 
-// drawCommand draws from few names, so that commands meet each other's effects.
-func drawCommand(t *rapid.T, now time.Time) command.Command {
+// drawCommand draws a command of the level or below.
+func drawCommand(t *rapid.T, now time.Time, level int) command.Command {
+	if level >= command.LevelPermissions && rapid.IntRange(0, 3).Draw(t, "about permissions") > 0 {
+		return drawPermission(t, now)
+	}
+	return drawBasic(t, now)
+}
+
+// drawBasic draws from few names, so that commands meet each other's effects.
+func drawBasic(t *rapid.T, now time.Time) command.Command {
 	uid := rapid.SampledFrom([]string{"alice", "bob", "carol", "robot", "a b", ""}).Draw(t, "uid")
 	kid := rapid.SampledFrom([]string{"kid-1", "kid-2", "kid-3", ""}).Draw(t, "kid")
 	text := rapid.SampledFrom([]string{"", "x", "<&>\u2028ä", "\x00"}).Draw(t, "text")
@@ -44,10 +52,72 @@ func drawCommand(t *rapid.T, now time.Time) command.Command {
 	}).Draw(t, "command")
 }
 
-func drawHeader(t *rapid.T, now time.Time) command.Header {
-	h := command.Header{Level: 1, Term: uint64(rapid.IntRange(term, term+1).Draw(t, "term")), Time: now}
+// drawPermission draws a command about who may do what, from so few names that superusers are met often.
+func drawPermission(t *rapid.T, now time.Time) command.Command {
+	uid := rapid.SampledFrom([]string{"alice", "bob", "carol", "robot"}).Draw(t, "uid")
+	gid := rapid.SampledFrom([]string{iam.SuperuserGroup, "devs", "ops", "a.b"}).Draw(t, "gid")
+	rid := rapid.SampledFrom([]string{iam.SuperuserRID, iam.AdminRouterACS, "dcos:x", ""}).Draw(t, "rid")
+	text := rapid.SampledFrom([]string{"", "x", "<&>\u2028ä"}).Draw(t, "text")
+	action := iam.Actions(1 << rapid.IntRange(0, 4).Draw(t, "action"))
+	ofGroup := rapid.Bool().Draw(t, "of a group")
+	principal := uid
+	if ofGroup {
+		principal = gid
+	}
+	return rapid.SampledFrom([]command.Command{
+		command.CreateGroup{Group: iam.Group{GID: gid, Description: text, ProviderType: iam.Internal}},
+		command.UpdateGroup{GID: gid, Description: &text}, command.DeleteGroup{GID: gid},
+		command.AddMember{GID: gid, UID: uid}, command.AddMember{GID: gid, UID: uid}, command.RemoveMember{GID: gid, UID: uid},
+		command.CreateACL{ACL: iam.ACL{RID: rid, Description: text}},
+		command.UpdateACL{RID: rid, Description: &text}, command.DeleteACL{RID: rid},
+		command.GrantAction{RID: rid, Principal: principal, Group: ofGroup, Action: action},
+		command.GrantAction{RID: rid, Principal: principal, Group: ofGroup, Action: action},
+		command.RevokeAction{RID: rid, Principal: principal, Group: ofGroup, Action: action},
+		command.RevokeAllActions{RID: rid, Principal: principal, Group: ofGroup},
+		command.RecordAuditHeads{Heads: []state.AuditHead{{
+			Master: uid, Sequence: uint64(rapid.IntRange(0, 3).Draw(t, "sequence")), Hash: state.Hash{byte(action)}, Time: now, Rotated: ofGroup,
+		}}},
+		drawChanges(t), drawChanges(t),
+	}).Draw(t, "permission")
+}
+
+func drawChanges(t *rapid.T) command.ApplyChanges {
+	c := command.ApplyChanges{TokenLife: time.Hour, Bootstrap: rapid.SampledFrom([]string{"", "", "", "hash"}).Draw(t, "bootstrap")}
+	for range rapid.IntRange(0, 4).Draw(t, "changes") {
+		c.Changes = append(c.Changes, drawChange(t))
+	}
+	return c
+}
+
+func drawChange(t *rapid.T) command.Change {
+	uid := rapid.SampledFrom([]string{"alice", "bob", "carol", "robot"}).Draw(t, "uid")
+	gid := rapid.SampledFrom([]string{iam.SuperuserGroup, "devs"}).Draw(t, "gid")
+	rid := rapid.SampledFrom([]string{iam.SuperuserRID, "dcos:x"}).Draw(t, "rid")
+	user := iam.User{UID: uid, PasswordHash: iam.LockedPassword, ProviderType: iam.Internal}
+	if uid == "robot" {
+		user.PasswordHash, user.PublicKey = "", rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key")
+	}
+	grant := state.Grant{RID: rid, Principal: uid, Actions: iam.Actions(rapid.IntRange(0, 31).Draw(t, "actions"))}
+	if rapid.Bool().Draw(t, "of a group") {
+		grant.Principal, grant.Group = gid, true
+	}
+	c := rapid.SampledFrom([]command.Change{
+		{User: &user}, {Group: &iam.Group{GID: gid, ProviderType: iam.Internal}}, {ACL: &iam.ACL{RID: rid}},
+		{Member: &state.Membership{GID: gid, UID: uid}}, {Grant: &grant},
+	}).Draw(t, "change")
+	c.Remove = rapid.Bool().Draw(t, "remove")
+	return c
+}
+
+func drawHeader(t *rapid.T, now time.Time, level int) command.Header {
+	h := command.Header{Level: level, Term: uint64(rapid.IntRange(term, term+1).Draw(t, "term")), Time: now}
 	if rapid.Bool().Draw(t, "by an actor") {
 		h.Actor = command.Actor{UID: rapid.SampledFrom([]string{"alice", "bob"}).Draw(t, "actor"), IssuedAt: now.Add(-time.Minute)}
+		if level >= command.LevelPermissions {
+			h.Actor.Right = rapid.SampledFrom([]iam.Right{
+				{}, {RID: iam.AdminRouterACS, Action: iam.Full}, {RID: iam.SuperuserRID, Action: iam.Full},
+			}).Draw(t, "right")
+		}
 	}
 	if rapid.Bool().Draw(t, "with a key") {
 		h.Idempotency = &command.Idempotency{
@@ -60,19 +130,23 @@ func drawHeader(t *rapid.T, now time.Time) command.Header {
 
 // drawLog draws a committed log: commands by clocks that jump, and entries that are none.
 func drawLog(t *rapid.T) []*raft.Log {
-	now := epoch
+	now, level := epoch, 1
 	logs := []*raft.Log{
 		encodeEntry(t, 1, command.Header{Time: now}, command.BeginTerm{LeaderID: "s1"}),
 		encodeEntry(t, 2, command.Header{Level: 1, Time: now}, initCluster()),
 	}
-	for i := range rapid.IntRange(0, 60).Draw(t, "entries") {
+	for i := range rapid.IntRange(0, 80).Draw(t, "entries") {
 		now = now.Add(time.Duration(rapid.IntRange(-10, 10_000).Draw(t, "seconds")) * time.Second)
 		index := uint64(3 + 2*i) // the indexes between are no-ops, which never come
 		if rapid.IntRange(0, 9).Draw(t, "type") == 0 {
 			logs = append(logs, &raft.Log{Index: index, Term: term, Type: raft.LogConfiguration})
 			continue
 		}
-		logs = append(logs, encodeEntry(t, index, drawHeader(t, now), drawCommand(t, now)))
+		c := drawCommand(t, now, level)
+		logs = append(logs, encodeEntry(t, index, drawHeader(t, now, level), c))
+		if rise, ok := c.(command.SetLevel); ok {
+			level = max(level, rise.Level) // which is ahead of the state when it is refused
+		}
 	}
 	return logs
 }
@@ -96,6 +170,12 @@ func TestMastersAgree(t *testing.T) {
 		var want, got []any
 		for _, l := range logs {
 			want = append(want, single.Apply(l))
+			if lost := locksOut(single.State()); single.Ready() && lost != "" {
+				t.Fatalf("entry %d: %s", l.Index, lost)
+			}
+		}
+		if stray := dangling(single.State()); stray != "" {
+			t.Fatal(stray)
 		}
 		for batch := range slices.Chunk(logs, rapid.IntRange(1, 20).Draw(t, "batch")) {
 			got = append(got, batched.ApplyBatch(batch)...)
@@ -113,10 +193,66 @@ func TestMastersAgree(t *testing.T) {
 					m.AppliedIndex(), m.State().Sizes(), single.AppliedIndex(), single.State().Sizes())
 			}
 		}
-		if s := single.State(); !s.AnotherSuperuser("") {
-			t.Fatal("no superuser is left")
-		}
 	})
+}
+
+// locksOut says how a state keeps everybody out for good, or "" (contract 3.4).
+func locksOut(s *state.State) string {
+	if !s.GroupActions(iam.SuperuserGroup, iam.SuperuserRID).Has(iam.Full) {
+		return "the superusers group is not what it was"
+	}
+	for range s.Members(iam.SuperuserGroup) {
+		for u := range s.Users() {
+			if iam.Superuser(s, u.UID) && !u.Locked() {
+				return ""
+			}
+		}
+		return "no superuser can log in"
+	}
+	return "the superusers group is empty"
+}
+
+// dangling looks at all relations from all their ends, and says what is there from one end only, or "".
+func dangling(s *state.State) string {
+	groups, members, grants := 0, 0, 0
+	for u := range s.Users() {
+		for gid := range s.GroupsOf(u.UID) {
+			groups++
+			if !s.Member(gid, u.UID) {
+				return u.UID + " is in " + gid + " from one side only"
+			}
+		}
+		for g := range s.GrantsOf(u.UID, false) {
+			grants++
+			if s.UserActions(u.UID, g.RID) != g.Actions {
+				return u.UID + " holds " + g.RID + " from one side only"
+			}
+		}
+	}
+	for g := range s.Groups() {
+		for range s.Members(g.GID) {
+			members++
+		}
+		for grant := range s.GrantsOf(g.GID, true) {
+			grants++
+			if s.GroupActions(g.GID, grant.RID) != grant.Actions {
+				return g.GID + " holds " + grant.RID + " from one side only"
+			}
+		}
+	}
+	onResources := 0
+	for a := range s.ACLs() {
+		for range s.Grants(a.RID) {
+			onResources++
+		}
+	}
+	if n := s.MembershipCount(); groups != n || members != n {
+		return fmt.Sprintf("%d memberships, %d of users and %d of groups", n, groups, members)
+	}
+	if n := s.GrantCount(); grants != n || onResources != n {
+		return fmt.Sprintf("%d grants, %d of principals and %d on resources", n, grants, onResources)
+	}
+	return ""
 }
 
 func throughSnapshot(t *rapid.T, m *Machine) *Machine {

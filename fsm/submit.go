@@ -26,9 +26,6 @@ func (m *Machine) Submit(ctx context.Context, a Applier, h command.Header, c com
 	if h.Level == 0 {
 		h.Level = s.Meta().Level
 	}
-	if err := level(&h, c.Kind()); err != nil {
-		return command.Outcome{}, err
-	}
 	entry, outcome, err := m.rehearse(s, h, c)
 	if err != nil || outcome.Replayed {
 		return outcome, err
@@ -69,6 +66,9 @@ func (m *Machine) rehearse(s *state.State, h command.Header, c command.Command) 
 			entry, o, err = nil, command.Outcome{}, internal("rehearse %T: panic: %v", c, p)
 		}
 	}()
+	if err := level(&h, c.Kind()); err != nil {
+		return nil, o, err
+	}
 	if entry, err = command.Encode(h, c); err != nil {
 		return nil, o, internal("rehearse: %v", err)
 	}
