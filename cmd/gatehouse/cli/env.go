@@ -43,8 +43,10 @@ func Commands(env Env) []*cobra.Command {
 	a := &app{env: env, output: "table"}
 	return []*cobra.Command{
 		a.loginCommand(), a.logoutCommand(), a.clusterCommand(),
-		a.userCommand(), a.serviceAccountCommand(), a.tokenCommand(), a.revokeTokensCommand(),
-		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(),
+		a.whoamiCommand(), a.canICommand(),
+		a.userCommand(), a.serviceAccountCommand(), a.groupCommand(), a.aclCommand(), a.permissionCommand(),
+		a.tokenCommand(), a.revokeTokensCommand(),
+		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(), a.iamCommand(),
 		a.completionCommand(),
 	}
 }

@@ -18,6 +18,7 @@ const (
 	StatusLogin       = 3   // not logged in, credentials refused, or not allowed
 	StatusUnavailable = 4   // no master answers, or none can now; certainly nothing was changed
 	StatusUnknown     = 5   // nobody knows whether the change was made
+	StatusDiffers     = 6   // iam plan: the cluster is not as the files say
 	StatusInterrupted = 130 // by Ctrl-C
 )
 
