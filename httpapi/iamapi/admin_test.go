@@ -28,12 +28,12 @@ func TestRevokedTokensAreRefusedByEveryMaster(t *testing.T) {
 		t.Errorf("answer %q, want %q", got.body, want)
 	}
 	for _, m := range h.masters {
-		m.get(alice, "alice").ok(t, http.StatusUnauthorized)
+		m.own(alice, "alice").ok(t, http.StatusUnauthorized)
 		m.get(token, "alice").ok(t, http.StatusOK)
 	}
 	fresh := h.masters[1].tokenOf("alice", "wonderland")
 	for _, m := range h.masters {
-		m.get(fresh, "alice").ok(t, http.StatusOK)
+		m.own(fresh, "alice").ok(t, http.StatusOK)
 	}
 }
 
@@ -70,13 +70,13 @@ func TestRevocationReachesTheTokensOfALeaderWhoseClockWasAhead(t *testing.T) {
 			h.elect(ahead)
 			token := h.leader().rootToken()
 			for _, m := range h.masters {
-				m.get(alice, "alice").ok(t, http.StatusOK)
+				m.own(alice, "alice").ok(t, http.StatusOK)
 			}
 			revoke(h.leader(), token).ok(t, http.StatusOK)
 			fresh := h.masters[1].tokenOf("alice", "wonderland")
 			for _, m := range h.masters {
-				m.get(alice, "alice").ok(t, http.StatusUnauthorized)
-				m.get(fresh, "alice").ok(t, http.StatusOK)
+				m.own(alice, "alice").ok(t, http.StatusUnauthorized)
+				m.own(fresh, "alice").ok(t, http.StatusOK)
 			}
 			var waited time.Duration
 			for _, d := range h.clock.slept {
@@ -95,7 +95,7 @@ func TestRevokingAllIncludesTheCaller(t *testing.T) {
 	alice, token := h.leader().tokenOf("alice", "wonderland"), h.leader().rootToken()
 	h.masters[1].post(token, "revoke-tokens", "").ok(t, http.StatusOK)
 	for _, m := range h.masters {
-		m.get(alice, "alice").ok(t, http.StatusUnauthorized)
+		m.own(alice, "alice").ok(t, http.StatusUnauthorized)
 		m.get(token, "alice").ok(t, http.StatusUnauthorized)
 	}
 	h.masters[1].get(h.masters[1].rootToken(), "alice").ok(t, http.StatusOK)

@@ -233,7 +233,7 @@ func loginStorm(t *testing.T) {
 		})
 	}
 	for range 20 {
-		if got := h.leader().get(raw, "alice"); got.status != http.StatusOK {
+		if got := h.leader().own(raw, "robot"); got.status != http.StatusOK {
 			t.Errorf("a caller with a token got %d during the storm", got.status)
 		}
 	}
@@ -380,9 +380,9 @@ func logoutIsLocal(t *testing.T) {
 	h := crowd(t, 1)
 	raw := h.leader().tokenOf("alice", "wonderland")
 	h.leader().do(call{method: "GET", path: "/acs/api/v1/auth/logout", token: raw}).ok(t, http.StatusOK)
-	h.leader().get(raw, "alice").ok(t, http.StatusOK)
+	h.leader().own(raw, "alice").ok(t, http.StatusOK)
 	h.clock.advance(DefaultTokenLifetime)
-	h.leader().get(raw, "alice").ok(t, http.StatusUnauthorized)
+	h.leader().own(raw, "alice").ok(t, http.StatusUnauthorized)
 }
 
 func loginWithoutLeader(t *testing.T) {

@@ -84,6 +84,6 @@ func tokenOfADeletedUser(t *testing.T) {
 	refused("after the uid was created again")
 	for _, m := range h.masters {
 		m.login("uid", "alice", "password", "wonderland").ok(t, http.StatusUnauthorized)
-		m.get(m.tokenOf("alice", "another"), "alice").ok(t, http.StatusOK)
+		m.own(m.tokenOf("alice", "another"), "alice").ok(t, http.StatusOK)
 	}
 }

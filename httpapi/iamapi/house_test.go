@@ -167,7 +167,7 @@ func newHouseAt(t testing.TB, clock *fakeClock, masters int, settings ...func(*O
 	}
 	header := command.Header{Time: h.clock.Now()}
 	h.submit(header, command.InitCluster{
-		ClusterID: "cluster-1", Level: 1, PrimaryKeyID: ring().PrimaryID(), SigningKey: *signingKey(),
+		ClusterID: "cluster-1", Level: 2, PrimaryKeyID: ring().PrimaryID(), SigningKey: *signingKey(),
 		Superuser: &iam.User{UID: root, Description: "Bootstrap superuser", PasswordHash: "$fake$" + rootPassword, ProviderType: iam.Internal},
 	})
 	header.Term = h.term
@@ -193,7 +193,7 @@ func (h *house) put(users ...iam.User) {
 
 func (h *house) newMaster(id string, settings []func(*Options)) *master {
 	m := &master{
-		Machine: fsm.New(fsm.Options{MaxLevel: 1}), house: h, id: id,
+		Machine: fsm.New(fsm.Options{MaxLevel: 2}), house: h, id: id,
 		passwords: &fakePasswords{}, logs: &syncBuffer{}, audits: &syncBuffer{},
 	}
 	logger := slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -88,11 +88,11 @@ func TestTokensOfACutOffMasterAreCheckedLikeOthers(t *testing.T) {
 	robot := m.login("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")).token(t)
 	h.down = false
 	for _, master := range h.masters {
-		master.get(alice, "alice").ok(t, http.StatusOK)
-		master.get(robot, "alice").ok(t, http.StatusUnauthorized)
+		master.own(alice, "alice").ok(t, http.StatusOK)
+		master.own(robot, "robot").ok(t, http.StatusUnauthorized)
 	}
 	h.clock.advance(staleTokenLife)
-	h.leader().get(alice, "alice").ok(t, http.StatusUnauthorized)
+	h.leader().own(alice, "alice").ok(t, http.StatusUnauthorized)
 }
 
 func TestCutOffMasterRefusesWhatItCannotKnow(t *testing.T) {

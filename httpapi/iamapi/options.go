@@ -156,7 +156,7 @@ func (a *api) header(r *httpapi.Request, status int) command.Header {
 		Level: r.State.Meta().Level,
 		Term:  r.Term,
 		Time:  later(a.Now().UTC(), r.Time),
-		Actor: command.Actor{UID: r.Caller.UID, IssuedAt: r.Caller.IssuedAt},
+		Actor: command.Actor{UID: r.Caller.UID, IssuedAt: r.Caller.IssuedAt, Right: r.Right},
 	}
 	if r.Idempotency != nil {
 		h.Idempotency = &command.Idempotency{UID: r.Caller.UID, Key: r.Idempotency.Key, Hash: r.Idempotency.Hash, Status: status}

@@ -9,9 +9,10 @@ import (
 // Body limits in bytes. A user record may carry a key and a description; a login carries a password or a token, and a password that
 // does not fit is refused before anything is hashed.
 const (
-	userBody  = 256 << 10
-	loginBody = 64 << 10
-	smallBody = 16 << 10
+	userBody   = 256 << 10
+	loginBody  = 64 << 10
+	entityBody = 32 << 10 // a description of iam.MaxDescription, every byte of it escaped
+	smallBody  = 16 << 10
 )
 
 const (
@@ -20,21 +21,20 @@ const (
 )
 
 func (a *api) routes() []httpapi.Route {
-	return concat(a.userRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes())
+	return concat(a.userRoutes(), a.ownRoutes(), a.groupRoutes(), a.aclRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes())
 }
 
 func (a *api) userRoutes() []httpapi.Route {
+	const users = prefix + "/users"
+	create := document("iam.users.create", http.MethodPut, users+"/:uid", userCreateSchema, a.createUser)
+	update := document("iam.users.update", http.MethodPatch, users+"/:uid", userUpdateSchema, a.updateUser)
+	create.BodyLimit, update.BodyLimit = userBody, userBody
+	update.Access = httpapi.Self // everybody may change its own password
 	return []httpapi.Route{
-		{ID: "iam.users.list", Method: http.MethodGet, Path: prefix + "/users", Access: httpapi.User, Mode: httpapi.Stale,
-			BodyLimit: httpapi.NoBody, Handle: a.listUsers},
-		{ID: "iam.users.get", Method: http.MethodGet, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Stale,
-			BodyLimit: httpapi.NoBody, Handle: a.getUser},
-		{ID: "iam.users.create", Method: http.MethodPut, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
-			BodyLimit: userBody, NeedBody: true, Schema: userCreateSchema, Handle: a.createUser},
-		{ID: "iam.users.update", Method: http.MethodPatch, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
-			BodyLimit: userBody, NeedBody: true, Schema: userUpdateSchema, Handle: a.updateUser},
-		{ID: "iam.users.delete", Method: http.MethodDelete, Path: prefix + "/users/:uid", Access: httpapi.User, Mode: httpapi.Leader,
-			BodyLimit: httpapi.NoBody, Handle: a.deleteUser},
+		read("iam.users.list", users, a.listUsers),
+		read("iam.users.get", users+"/:uid", a.getUser),
+		create, update,
+		change("iam.users.delete", http.MethodDelete, users+"/:uid", a.deleteUser),
 	}
 }
 

@@ -35,7 +35,7 @@ func script(h *house, kid string) []step {
 		return step{route: route, call: call{method: method, path: path, body: body, token: "root"}}
 	}
 	anyone := func(s step) step { s.token = ""; return s }
-	return []step{
+	return slices.Concat([]step{
 		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", rootPassword))),
 		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", "wrong"))),
 		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root))),
@@ -66,6 +66,7 @@ func script(h *house, kid string) []step {
 		send("iam.users.update", "PATCH", users+"/alice", `{"description":""}`),
 		send("iam.users.update", "PATCH", users+"/alice", `{}`),
 		send("iam.users.update", "PATCH", users+"/nobody", `{"description":""}`),
+	}, permissionSteps(), []step{
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
 
@@ -85,7 +86,7 @@ func script(h *house, kid string) []step {
 		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
 		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
 		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
-	}
+	})
 }
 
 // play runs the script on the leader of two masters and hands every answer to look.

@@ -28,7 +28,7 @@ func wireUser(u *iam.User) user {
 	return user{
 		UID:          u.UID,
 		Description:  u.Description,
-		URL:          prefix + "/users/" + u.UID,
+		URL:          userURL(u.UID),
 		IsRemote:     u.Remote(),
 		IsService:    u.Service(),
 		ProviderType: u.ProviderType,
@@ -37,6 +37,8 @@ func wireUser(u *iam.User) user {
 	}
 }
 
+func userURL(uid string) string { return prefix + "/users/" + uid }
+
 // array is how collections are written: never as a bare array (contract 0.2).
 type array[T any] struct {
 	Array []T `json:"array"`
@@ -44,9 +46,10 @@ type array[T any] struct {
 
 // listUsers lists the regular users, or with ?type=service the service accounts. Any other type is no filter.
 func (a *api) listUsers(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	services := r.Query.Get("type") == "service"
-	return &httpapi.Response{Stream: httpapi.StreamArray(wireUsers(r.State, services))}, nil
+	return &httpapi.Response{Stream: httpapi.StreamArray(wireUsers(r.State, wantsServices(r)))}, nil
 }
+
+func wantsServices(r *httpapi.Request) bool { return r.Query.Get("type") == "service" }
 
 // wireUsers yields the service accounts, or all others, as they are needed: there may be more than fit into an answer.
 func wireUsers(s *state.State, services bool) iter.Seq[user] {
@@ -60,11 +63,20 @@ func wireUsers(s *state.State, services bool) iter.Seq[user] {
 }
 
 func (a *api) getUser(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	u, err := userOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Response{Body: wireUser(u)}, nil
+}
+
+// userOf is the user that the path names.
+func userOf(r *httpapi.Request) (*iam.User, error) {
 	u, ok := r.State.User(r.Param("uid"))
 	if !ok {
 		return nil, unknownUser(r.Param("uid"))
 	}
-	return &httpapi.Response{Body: wireUser(u)}, nil
+	return u, nil
 }
 
 // deleteUser removes the user and all that hangs on it. Its tokens are refused from then on, also when the uid is created again.

@@ -27,6 +27,11 @@ func (m *master) get(token, uid string) answer {
 	return m.do(call{method: http.MethodGet, path: usersPath + "/" + uid, token: token})
 }
 
+// own reads the groups of a user, which every user may do for itself.
+func (m *master) own(token, uid string) answer {
+	return m.do(call{method: http.MethodGet, path: usersPath + "/" + uid + "/groups", token: token})
+}
+
 func TestCreateUserFollowsTheContractsOrder(t *testing.T) {
 	h := newHouse(t, 1)
 	token := h.leader().rootToken()
@@ -229,7 +234,10 @@ func TestOwnPasswordNeedsTheCurrentOne(t *testing.T) {
 	own := m.tokenOf("alice", "wonderland")
 	m.patch(own, "alice", `{"password":"rabbit-hole"}`).want(t, 400, "ERR_INVALID_DATA", "`current_password` must be provided to change one's own password.")
 	m.patch(own, "alice", `{"password":"rabbit-hole","current_password":"guess"}`).want(t, 400, "ERR_INVALID_DATA", "`current_password` is wrong.")
-	m.patch(own, "alice", `{"description":"needs none"}`).ok(t, http.StatusNoContent)
+	for _, body := range []string{`{}`, `{"description":"me"}`, `{"description":"me","password":"rabbit-hole","current_password":"wonderland"}`, `{"current_password":"wonderland"}`} {
+		m.patch(own, "alice", body).want(t, 403, "ERR_FORBIDDEN", "User `alice` may change nothing but its own password.")
+	}
+	m.patch(own, "bob@example.com", `{"password":"rabbit-hole","current_password":"wonderland"}`).ok(t, http.StatusForbidden)
 	m.patch(own, "alice", `{"password":"rabbit-hole","current_password":"wonderland"}`).ok(t, http.StatusNoContent)
 	m.tokenOf("alice", "rabbit-hole")
 
@@ -288,7 +296,7 @@ func TestAnotherRequestUnderTheKeyIsNoReplay(t *testing.T) {
 	h := newHouse(t, 1)
 	h.put(people()...)
 	m := h.leader()
-	own := m.tokenOf("alice", "wonderland")
+	own := m.rootToken()
 	key := map[string]string{"Idempotency-Key": "k"}
 	change := func(body string) answer {
 		return m.do(call{method: "PATCH", path: usersPath + "/alice", body: body, token: own, header: key})

@@ -29,6 +29,9 @@ func (a *api) updateUser(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
+	if r.OwnRight && (in.Password == nil || in.Description != nil) {
+		return nil, fault.New(fault.Forbidden, "User `%s` may change nothing but its own password.", r.Caller.UID)
+	}
 	change := command.UpdateUser{UID: r.Param("uid"), Description: in.Description}
 	if err := in.check(r); err != nil {
 		return nil, err
