@@ -2,232 +2,202 @@ package httpapi
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
-	"io"
-	"net/netip"
-	"strconv"
-	"sync/atomic"
-	"time"
+	"context"
 
 	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/audit"
 )
 
-// AuditFormat is how audit records are written.
-type AuditFormat int
+// Record is one audit record.
+type Record = audit.Record
 
+// The words of the audit trail for why somebody was allowed or refused something.
 const (
-	// AuditLogfmt is the original's format: key=value, values quoted where needed.
-	AuditLogfmt AuditFormat = iota
-	// AuditJSON is one JSON object a line with the same keys in the same order.
-	AuditJSON
+	ReasonSuperuser   = "superuser"   // every superuser may do everything
+	ReasonGranted     = "granted"     // directly, or through a group
+	ReasonNotGranted  = "not granted" // neither
+	reasonOwn         = "own account"
+	reasonCaller      = "authenticated" // nothing but a valid token was asked for
+	reasonInternal    = "internal listener"
+	reasonSocket      = "admin socket"
+	reasonStranger    = "not authenticated"
+	reasonCrossOrigin = "cross-origin request"
+	reasonDone        = "done"
+	reasonGone        = "the client left"
+	reasonHandedOn    = "not led here any more, handed on"
 )
 
-// Record is one audit record. The keys and their order are the original's (contract 7.6).
-type Record struct {
-	Time   time.Time
-	Client netip.Addr
-	// Component is set for security events, such as logins; a record without it is a decision of an authorizer.
-	Component string
-	UID       string
-	Action    string
-	Object    string
-	Allow     bool
-	Reason    string
-	// Request and Index follow at the end: the request id and, for a change, its log index.
-	Request string
-	Index   uint64
+// Audit writes a record about this request; Time, Client, UID and Request are filled in where they are empty. A request about
+// which its handler writes records gets none from the funnel, unless it changes something. It costs about a microsecond and
+// does not wait for the disk.
+func (r *Request) Audit(rec Record) {
+	if r.server == nil {
+		return
+	}
+	r.recorded = true
+	r.server.record(r, rec)
 }
 
-// auditComponent is the name that the IAM has in audit records. It stays the original's: people search for it.
-const auditComponent = "bouncer"
-
-// auditTime is ISO 8601 in UTC.
-const auditTime = "2006-01-02T15:04:05.000Z"
-
-// pair is one key and value of a record.
-type pair struct{ key, value string }
-
-// pairs returns the record in the original's order, which differs between decisions and security events.
-func (r *Record) pairs() []pair {
-	result := "deny"
-	if r.Allow {
-		result = "allow"
+func (s *Server) record(r *Request, rec Record) {
+	if s.opts.Auditor != nil {
+		s.opts.Auditor.Append(s.stamped(r, rec))
 	}
-	srcip := "local"
-	if r.Client.IsValid() {
-		srcip = r.Client.String()
+}
+
+func (s *Server) stamped(r *Request, rec Record) Record {
+	if rec.Time.IsZero() {
+		rec.Time = s.opts.Now()
 	}
-	p := append(make([]pair, 0, 12), pair{"type", "audit"}, pair{"timestamp", r.Time.UTC().Format(auditTime)}, pair{"srcip", srcip})
-	if r.Component != "" {
-		p = append(p, pair{"component", r.Component}, pair{"action", r.Action}, pair{"result", result},
-			pair{"reason", r.Reason}, pair{"uid", r.UID})
-		if r.Object != "" {
-			p = append(p, pair{"object", r.Object})
+	rec.Client, rec.Request = r.Client, r.ID
+	rec.UID = cmp.Or(rec.UID, r.Caller.UID)
+	return rec
+}
+
+// decision is what the funnel decided about a request on this master, for the record of it.
+type decision struct {
+	reason string // why it was allowed; empty while it was not
+	// intent is the record of a change, or of a read of secrets, that is about to be tried. It is one for all the times that the
+	// funnel runs the handler.
+	intent *audit.Ticket
+	told   bool // what became of the request is recorded
+}
+
+// why says why authorize allowed the request.
+func (x *exchange) why(b basis) string {
+	switch r := &x.req; {
+	case x.row.Access == Internal:
+		return reasonSocket
+	case r.Unnamed:
+		return reasonInternal
+	case r.OwnRight:
+		return reasonOwn
+	case r.Right.Zero():
+		return reasonCaller
+	case iam.Superuser(b.state, r.Caller.UID):
+		return ReasonSuperuser
+	}
+	return ReasonGranted
+}
+
+// decide notes that the request is allowed.
+func (x *exchange) decide(b basis) {
+	if x.audits() {
+		x.decision.reason = x.why(b)
+	}
+}
+
+// audits reports whether there is anything to decide about the row, and somebody who wants to know it. Public rows record
+// what is worth it themselves: logins.
+func (x *exchange) audits() bool {
+	return x.row != nil && x.row.Access != Public && !x.row.Unaudited && x.s.opts.Auditor != nil
+}
+
+// intend records what is about to be tried. A change goes on meanwhile, and waits for its record where it enters the log
+// (Recorded); a read of secrets waits here.
+func (x *exchange) intend(ctx context.Context) (context.Context, error) {
+	if !x.audits() || !x.row.changes() && !x.row.Audited {
+		return ctx, nil
+	}
+	if x.decision.intent == nil {
+		rec := x.decided()
+		if x.row.changes() {
+			rec.Stage = audit.Intent
 		}
-	} else {
-		p = append(p, pair{"authorizer", auditComponent}, pair{"uid", r.UID}, pair{"action", r.Action},
-			pair{"object", r.Object}, pair{"result", result}, pair{"reason", r.Reason})
+		x.decision.intent = x.s.opts.Auditor.Begin(x.s.stamped(&x.req, rec))
 	}
-	if r.Request != "" {
-		p = append(p, pair{"request", r.Request})
+	ctx = context.WithValue(ctx, intentKey{}, x.decision.intent)
+	if x.row.changes() {
+		return ctx, nil
 	}
-	if r.Index > 0 {
-		p = append(p, pair{"index", strconv.FormatUint(r.Index, 10)})
-	}
-	return p
+	return ctx, Recorded(ctx)
 }
 
-// appendTo appends the record as one line. Whatever a client chose is escaped: a value can neither end the line nor look
-// like another key (hostile H24).
-func (r *Record) appendTo(b []byte, format AuditFormat) []byte {
-	for i, p := range r.pairs() {
-		if format == AuditJSON {
-			b = append(b, ",{"[btoi(i == 0)])
-			value, _ := json.Marshal(p.value)
-			b = append(append(append(b, '"'), p.key...), '"', ':')
-			b = append(b, value...)
-			continue
-		}
-		if i > 0 {
-			b = append(b, ' ')
-		}
-		b = appendLogfmt(append(append(b, p.key...), '='), p.value)
-	}
-	if format == AuditJSON {
-		b = append(b, '}')
-	}
-	return append(b, '\n')
-}
+type intentKey struct{}
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// appendLogfmt appends a value, quoted unless every byte of it is harmless.
-func appendLogfmt(b []byte, value string) []byte {
-	if len(value) > maxAuditValue {
-		value = value[:maxAuditValue]
-	}
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\' {
-			return strconv.AppendQuoteToASCII(b, value)
-		}
-	}
-	return append(b, value...)
-}
-
-// maxAuditValue bounds one value, in bytes.
-const maxAuditValue = 2 << 10
-
-// Auditor writes audit records to one writer, one Write a record. It is safe for concurrent use. A writer that blocks or
-// fails turns changes away until it works again (hostile Q6): what cannot be recorded is not done.
-type Auditor struct {
-	w      io.Writer
-	format AuditFormat
-	turn   chan struct{} // holds one token; whoever has it may write
-	failed atomic.Bool
-}
-
-// How long a record waits for the writer, and for one that failed the last time.
-const (
-	auditPatience = time.Second
-	auditRetry    = 10 * time.Millisecond
-)
-
-var errAuditBlocked = errors.New("the audit log is blocked")
-
-// NewAuditor returns an Auditor that writes one line a record to w.
-func NewAuditor(w io.Writer, format AuditFormat) *Auditor {
-	a := &Auditor{w: w, format: format, turn: make(chan struct{}, 1)}
-	a.turn <- struct{}{}
-	return a
-}
-
-// Record writes one record. An error means that it may not be written.
-func (a *Auditor) Record(rec Record) error {
-	err := a.write(rec.appendTo(nil, a.format))
-	a.failed.Store(err != nil)
-	return err
-}
-
-func (a *Auditor) patience() time.Duration {
-	if a.failed.Load() {
-		return auditRetry
-	}
-	return auditPatience
-}
-
-// write writes one line in its turn. The write itself runs beside the caller, so that a blocked writer costs the caller its
-// patience and no more.
-func (a *Auditor) write(line []byte) error {
-	patience := time.NewTimer(a.patience())
-	defer patience.Stop()
-	select {
-	case <-a.turn:
-	case <-patience.C:
-		return errAuditBlocked
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := a.w.Write(line)
-		a.turn <- struct{}{}
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-patience.C:
-		return errAuditBlocked
-	}
-}
-
-// ready refuses a request that must be recorded while records cannot be written. The attempt to write is itself a record.
-func (a *Auditor) ready(r *Request) error {
-	if !a.failed.Load() {
+// Recorded returns when the audit record of the change that ctx belongs to is on the disk. Whatever brings commands into the
+// log asks it before: what cannot be recorded is not done (hostile Q6). What no request asked for has no record.
+func Recorded(ctx context.Context) error {
+	intent, ok := ctx.Value(intentKey{}).(*audit.Ticket)
+	if !ok {
 		return nil
 	}
-	probe := Record{Time: time.Now(), Client: r.Client, Component: auditComponent, Action: "audit-resume", Allow: true, Request: r.ID}
-	if err := a.Record(probe); err != nil {
+	if err := intent.Wait(ctx); err != nil {
 		return fault.New(fault.Busy, "The audit log cannot be written. Nothing was changed.").After(retryAfter)
 	}
 	return nil
 }
 
-// Audit writes a record about this request; Time, Client, UID and Request are filled in where they are empty.
-func (r *Request) Audit(rec Record) {
-	if r.server == nil {
-		return
-	}
-	if rec.Time.IsZero() {
-		rec.Time = r.server.opts.Now()
-	}
-	rec.Client, rec.Request = r.Client, r.ID
-	rec.UID = cmp.Or(rec.UID, r.Caller.UID)
-	if err := r.server.opts.Auditor.Record(rec); err != nil {
-		r.server.log.Error("audit record lost", "error", err, "request", r.ID, "action", rec.Action, "uid", rec.UID)
-	}
+// decided is the record of the decision that allowed the request.
+func (x *exchange) decided() Record {
+	return Record{Action: x.row.ID, Object: canonicalPath(&x.row.Route, x.req.Params), Allow: true, Reason: x.decision.reason}
 }
 
-// audited reports whether every answer of the row is recorded. Public rows record what is worth it themselves: logins.
-func (x *exchange) audited() bool {
-	return x.row.Audited || x.row.changes() && x.row.Access != Public
-}
-
-// audit records what this master has decided: a refused caller on every row, and every outcome on an audited row.
+// audit records what this master has decided, once, when the request is over: a refusal, an allowed read, or what became of a
+// change. resp is nil when the client has left.
 func (x *exchange) audit(resp *Response) {
-	if x.row == nil || resp.relayed {
+	if !x.audits() || x.decision.told {
 		return
 	}
-	refused := resp.fault == fault.Unauthenticated || resp.fault == fault.Forbidden || resp.fault == fault.CrossOrigin
-	if !refused && !(x.runs > 0 && x.audited()) {
+	x.decision.told = true
+	if resp != nil {
+		if reason := denial(resp.fault); reason != "" {
+			x.refused(reason, resp.fault)
+			return
+		}
+	}
+	rec := x.decided()
+	switch {
+	case rec.Reason == "":
+		return // nothing was decided here
+	case x.row.changes():
+		rec.Stage, rec.Reason = audit.Outcome, outcome(resp)
+		if resp != nil && !resp.relayed {
+			rec.Index = resp.Index
+		}
+		if x.decision.intent == nil && resp != nil && resp.relayed {
+			return
+		}
+	case x.decision.intent != nil || x.req.recorded || resp != nil && resp.relayed:
 		return
 	}
-	x.req.Audit(Record{
-		Action: x.row.ID, Object: canonicalPath(&x.row.Route, x.req.Params), Allow: !refused, Index: resp.Index,
-		Reason: cmp.Or(string(resp.fault), "done"),
-	})
+	x.s.record(&x.req, rec)
+}
+
+// refused records that the request was refused: before it was tried, or, if the state machine found that its right was lost
+// meanwhile, as the outcome.
+func (x *exchange) refused(reason string, code fault.Code) {
+	rec := x.decided()
+	rec.Allow, rec.Reason = false, reason
+	switch {
+	case x.decision.intent != nil && x.row.changes():
+		rec.Stage, rec.Reason = audit.Outcome, string(code)
+	case x.req.recorded:
+		return
+	}
+	x.s.record(&x.req, rec)
+}
+
+// denial is why nobody, or this caller not, may ask; empty if the code says something else.
+func denial(code fault.Code) string {
+	switch code {
+	case fault.Unauthenticated:
+		return reasonStranger
+	case fault.Forbidden:
+		return ReasonNotGranted
+	case fault.CrossOrigin:
+		return reasonCrossOrigin
+	}
+	return ""
+}
+
+// outcome is what became of a change.
+func outcome(resp *Response) string {
+	switch {
+	case resp == nil:
+		return reasonGone
+	case resp.relayed:
+		return reasonHandedOn
+	}
+	return cmp.Or(string(resp.fault), reasonDone)
 }

@@ -32,6 +32,8 @@ type exchange struct {
 	known    bool   // the caller was authenticated on this master
 	parsed   bool   // body and Idempotency-Key are understood
 
+	decision decision
+
 	crowded bool // one request too many for the listener
 	// rest is there when the answer leaves a body behind that is to be read and thrown away.
 	rest   *http.ResponseController
@@ -90,6 +92,7 @@ func (x *exchange) serve(rt *router) {
 	resp, err := x.route(rt)
 	if err != nil {
 		if gone(x.r.Context(), err) {
+			x.audit(nil)
 			status = statusGone
 			return
 		}
@@ -151,7 +154,9 @@ func (x *exchange) panicked(p any) {
 	x.s.log.Error("request panicked", append(x.logAttrs(), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	if x.broken = x.wrote; !x.broken {
 		x.close = true
-		x.write(x.s.errorResponse(asFault(nil)))
+		resp := x.s.errorResponse(asFault(nil))
+		x.audit(resp)
+		x.write(resp)
 	}
 }
 

@@ -41,8 +41,8 @@ func TestFollowerForwardsAChangeAndRelaysTheAnswer(t *testing.T) {
 			t.Errorf("%s reached the client", name)
 		}
 	}
-	if n := strings.Count(leader.audits.String(), "\n"); n != 2 || edge.audits.String() != "" {
-		t.Errorf("%d records on the leader, want 2; on the edge %q, want none", n, edge.audits)
+	if n := strings.Count(leader.audits.String(), "\n"); n != 4 || edge.audits.String() != "" {
+		t.Errorf("%d records on the leader, want 4; on the edge %q, want none", n, edge.audits)
 	}
 }
 
@@ -140,7 +140,7 @@ func hostileIdentity(t *testing.T, _ *bed) {
 	if leader.handled.Load() != handled || edge.calls.Load() != 1 {
 		t.Errorf("the handler ran, or nothing was forwarded (%d)", edge.calls.Load())
 	}
-	if !strings.Contains(leader.audits.String(), "result=deny reason=ERR_UNAUTHENTICATED") {
+	if !strings.Contains(leader.audits.String(), "result=deny reason=\"not authenticated\"") {
 		t.Errorf("the leader recorded %q", leader.audits)
 	}
 }

@@ -64,19 +64,20 @@ func (x *exchange) basis(ctx context.Context) (basis, error) {
 func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 	r := &x.req
 	r.State, r.Time, r.AsOf, r.Term, r.Lead, r.Stale = b.state, b.time, b.asOf, b.term, b.lead, b.stale
+	x.decision.reason = ""
 	if err := x.authorize(b); err != nil {
 		return nil, err
 	}
+	x.decide(b)
 	if err := x.understand(); err != nil {
 		return nil, err
 	}
 	if x.reused() {
 		return nil, fault.New(fault.IdempotencyMismatch, "The Idempotency-Key was used for another request.")
 	}
-	if x.audited() {
-		if err := x.s.opts.Auditor.ready(r); err != nil {
-			return nil, err
-		}
+	ctx, err := x.intend(ctx)
+	if err != nil {
+		return nil, err
 	}
 	x.runs++
 	resp, err := x.row.Handle(ctx, r)

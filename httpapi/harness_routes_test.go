@@ -61,7 +61,7 @@ func (m *testMaster) getUser(_ context.Context, r *Request) (*Response, error) {
 	return &Response{Body: wireUser{UID: u.UID, Description: u.Description, URL: iamPrefix + "/users/" + u.UID}}, nil
 }
 
-func (m *testMaster) putUser(_ context.Context, r *Request) (*Response, error) {
+func (m *testMaster) putUser(ctx context.Context, r *Request) (*Response, error) {
 	m.note(r)
 	var in struct {
 		Description string `json:"description"`
@@ -70,7 +70,7 @@ func (m *testMaster) putUser(_ context.Context, r *Request) (*Response, error) {
 		return nil, err
 	}
 	uid := r.Param("uid")
-	return m.submit(r, http.StatusCreated, func(t *state.Txn) error {
+	return m.submit(ctx, r, http.StatusCreated, func(t *state.Txn) error {
 		if _, taken := t.User(uid); taken {
 			return fault.New(fault.UserExists, "User with id `%s` already exists.", uid)
 		}
@@ -79,9 +79,9 @@ func (m *testMaster) putUser(_ context.Context, r *Request) (*Response, error) {
 	})
 }
 
-func (m *testMaster) deleteUser(_ context.Context, r *Request) (*Response, error) {
+func (m *testMaster) deleteUser(ctx context.Context, r *Request) (*Response, error) {
 	m.note(r)
-	return m.submit(r, http.StatusNoContent, func(t *state.Txn) error {
+	return m.submit(ctx, r, http.StatusNoContent, func(t *state.Txn) error {
 		if _, ok := t.User(r.Param("uid")); !ok {
 			return fault.New(fault.UnknownUser, "User with uid `%s` not known.", r.Param("uid"))
 		}
@@ -91,12 +91,15 @@ func (m *testMaster) deleteUser(_ context.Context, r *Request) (*Response, error
 }
 
 // touch commits an entry that changes nothing.
-func (m *testMaster) touch(_ context.Context, r *Request) (*Response, error) {
+func (m *testMaster) touch(ctx context.Context, r *Request) (*Response, error) {
 	m.note(r)
-	return m.submit(r, http.StatusNoContent, func(*state.Txn) error { return nil })
+	return m.submit(ctx, r, http.StatusNoContent, func(*state.Txn) error { return nil })
 }
 
-func (m *testMaster) submit(r *Request, status int, change func(*state.Txn) error) (*Response, error) {
+func (m *testMaster) submit(ctx context.Context, r *Request, status int, change func(*state.Txn) error) (*Response, error) {
+	if err := Recorded(ctx); err != nil {
+		return nil, err
+	}
 	index, err := m.bed.log.submit(m.id, r.Term, change)
 	if err != nil {
 		return nil, err
@@ -115,7 +118,7 @@ func (m *testMaster) echo(_ context.Context, r *Request) (*Response, error) {
 }
 
 // login succeeds for everybody. For the uid "rehash" it must write.
-func (m *testMaster) login(_ context.Context, r *Request) (*Response, error) {
+func (m *testMaster) login(ctx context.Context, r *Request) (*Response, error) {
 	m.note(r)
 	var in struct {
 		UID string `json:"uid"`
@@ -135,7 +138,7 @@ func (m *testMaster) login(_ context.Context, r *Request) (*Response, error) {
 	case in.UID == "create" && !r.Lead:
 		return nil, &EscalateError{}
 	case in.UID == "rehash" || in.UID == "create":
-		if _, err := m.submit(r, 200, func(*state.Txn) error { return nil }); err != nil {
+		if _, err := m.submit(ctx, r, 200, func(*state.Txn) error { return nil }); err != nil {
 			return nil, err
 		}
 	}

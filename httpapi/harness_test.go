@@ -20,6 +20,7 @@ import (
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
+	"gatehouse/httpapi/audit"
 )
 
 // bed is a cluster of masters in one process: one log without Raft, and for each master a real funnel behind a real HTTP/1.1
@@ -264,7 +265,7 @@ func (b *bed) newMember(id string, adjust []func(*Options)) *testMaster {
 	m.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	o := Options{
 		Routes: m.routes(), Cluster: m, Machine: m, Verifier: m, Status: m,
-		Auditor: NewAuditor(m.audits, AuditLogfmt), Logger: slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Logger: slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		LeaderWait: 500 * time.Millisecond, WriteTimeout: 5 * time.Second,
 	}
 	for _, f := range adjust {

@@ -63,8 +63,9 @@ type Request struct {
 	// wrong here. See EscalateError.
 	Backed bool
 
-	members []member
-	server  *Server
+	members  []member
+	server   *Server
+	recorded bool // the handler has written an audit record
 }
 
 // Caller is who an authenticated request comes from.

@@ -86,9 +86,11 @@ type Route struct {
 	WithoutQuorum bool
 	// NoStore marks answers that no cache may keep: tokens, secrets.
 	NoStore bool
-	// Audited writes an audit record for every request, also for one that changes nothing. Rows that change something
-	// are always audited.
+	// Audited marks reads of secrets: nothing is answered while the record of the decision cannot be made durable. Rows that
+	// change something are always so, and every decision is recorded.
 	Audited bool
+	// Unaudited rows leave no record. Only what masters tell each other about the audit trail itself does not.
+	Unaudited bool
 	// ReadOnly marks a row that changes nothing although its method says so, because the question is in its body.
 	ReadOnly bool
 	// Bulk allows JSON documents of many entries: maxBulk in place of the usual limits.
@@ -153,6 +155,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: what changes nothing needs no leader", r.ID)
 	case r.Method == AnyMethod && (!r.ReadOnly || r.reads()):
 		return fmt.Errorf("route %s: any method changes nothing and brings no body", r.ID)
+	case r.Unaudited && r.Access != Internal:
+		return fmt.Errorf("route %s: only what masters tell each other goes without a record", r.ID)
 	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
 		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/httpapi/audit"
 )
 
 // Edition decides the challenge that a refused client sees.
@@ -42,8 +43,8 @@ type Options struct {
 	Machine  Machine
 	Verifier Verifier
 	Status   Status
-	// Auditor writes the audit records; nil drops them.
-	Auditor *Auditor
+	// Auditor takes the audit records; nil drops them.
+	Auditor *audit.Log
 	Logger  *slog.Logger
 	// Registry collects the metrics and serves /metrics; nil makes one.
 	Registry *prometheus.Registry
@@ -107,9 +108,6 @@ func (o *Options) setDefaults() {
 	o.Authorization = cmp.Or(o.Authorization, AuthorizationEnterprise)
 	o.LeaderWait = cmp.Or(o.LeaderWait, 5*time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
-	if o.Auditor == nil {
-		o.Auditor = NewAuditor(io.Discard, AuditLogfmt)
-	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
 	}
@@ -125,7 +123,7 @@ func (s *Server) register() (err error) {
 	if s.metrics, err = newMetrics(s.opts.Registry); err != nil {
 		return err
 	}
-	for _, c := range append([]prometheus.Collector{newStateCollector(s.opts.Machine)}, s.opts.Collectors...) {
+	for _, c := range append(s.collectors(), s.opts.Collectors...) {
 		if err := s.opts.Registry.Register(c); err != nil {
 			return err
 		}

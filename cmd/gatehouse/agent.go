@@ -127,6 +127,7 @@ func (m *master) drain(ctx context.Context) {
 		}
 	}
 	m.stopClients(ctx)
+	closeAudit(ctx, m.audit, m.log)
 }
 
 // fatal ends the process at once, for when its parts can no longer be relied on.

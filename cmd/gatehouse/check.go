@@ -221,16 +221,7 @@ func (c *config) checkBehaviour(wrong *problems) {
 	if c.MinServiceKeyBits < 1024 || c.MinServiceKeyBits > 8192 {
 		wrong.add(fmt.Sprintf("--min-service-key-bits: %d: want 1024 to 8192", c.MinServiceKeyBits))
 	}
-	if c.AuditLog == "" {
-		wrong.add("--audit-log: want a path, or - for standard error")
-	}
-	if c.AuditFormat == "" {
-		c.AuditFormat = "logfmt"
-		if c.AuditLog == "-" && c.LogFormat == "json" {
-			c.AuditFormat = "json"
-		}
-	}
-	choice("audit-format", c.AuditFormat, wrong, "logfmt", "json")
+	c.checkAudit(wrong)
 }
 
 func choice(name, value string, wrong *problems, allowed ...string) {

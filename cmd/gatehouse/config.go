@@ -78,11 +78,16 @@ type config struct {
 	DiskReserve    int64 // bytes; 0 chooses by the size of the file system
 	DiskLowWater   int64 // bytes; the same
 	AdminSocket    string
-	AuditLog       string
+	AuditLog       string // a directory, "-" or "off"
 	AuditFormat    string
 	LogLevel       string
-	LogFormat      string
-	Pprof          bool
+
+	AuditRotateSize int64 // bytes
+	AuditKeep       int   // files; 0 keeps all
+	AuditRequire    string
+
+	LogFormat string
+	Pprof     bool
 }
 
 // envName is the environment variable that sets the same thing as the flag.

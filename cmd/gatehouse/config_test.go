@@ -209,10 +209,11 @@ func TestAuditLooksLikeTheLogBesideIt(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "json"},
-		{[]string{"--log-format=text"}, "logfmt"},
-		{[]string{"--audit-log=/tmp/audit.log"}, "logfmt"},
-		{[]string{"--audit-log=/tmp/audit.log", "--audit-format=json"}, "json"},
+		{nil, "logfmt"},
+		{[]string{"--audit-log=-"}, "json"},
+		{[]string{"--audit-log=-", "--log-format=text"}, "logfmt"},
+		{[]string{"--audit-log=/tmp/audit"}, "logfmt"},
+		{[]string{"--audit-log=/tmp/audit", "--audit-format=json"}, "json"},
 	} {
 		if got := mustLoad(t, nil, append(tt.args, "--expect=1")...).AuditFormat; got != tt.want {
 			t.Errorf("%q: audit format %s, want %s", tt.args, got, tt.want)

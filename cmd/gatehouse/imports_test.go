@@ -38,7 +38,8 @@ var house = map[string][]string{
 	"keyring/password": {"fsm/iam"},
 	"keyring/token":    {"fsm/iam", "keyring"},
 
-	"httpapi":        {"fsm/fault", "fsm/iam", "fsm/state"},
+	"httpapi":        {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
+	"httpapi/audit":  {},
 	"httpapi/client": {}, // for programs outside: nothing of the server
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
 		"keyring", "keyring/password", "keyring/token"},
@@ -48,7 +49,7 @@ var house = map[string][]string{
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/declare", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/audit", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/client", "httpapi/declare"},

@@ -20,6 +20,7 @@ import (
 	"gatehouse/fsm"
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/audit"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
@@ -37,6 +38,7 @@ type master struct {
 
 	machine *fsm.Machine
 	node    *cluster.Node
+	audit   *audit.Log // nil when there is none
 	server  *httpapi.Server
 	names   *names                 // nil unless --dns-listen is set
 	status  atomic.Pointer[status] // set when there is a node
@@ -58,11 +60,10 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	if m.listeners.dns != nil {
 		m.names = newNames(m.cfg, m.listeners.dns, m.log)
 	}
-	auditor, err := openAudit(stderr, m.cfg)
-	if err != nil {
+	if m.audit, err = openAudit(stderr, m.cfg, m.node.ID(), m.log); err != nil {
 		return err
 	}
-	if m.server, err = m.newServer(auditor); err != nil {
+	if m.server, err = m.newServer(); err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
 	m.admin.open(m.adminHandler())
@@ -124,7 +125,7 @@ func (m *master) nodeConfig() cluster.Config {
 }
 
 // newServer builds the API over the parts.
-func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
+func (m *master) newServer() (*httpapi.Server, error) {
 	seam := clusterSeam{m.node}
 	edition := httpapi.Edition(m.cfg.Edition)
 	verifier := token.NewVerifier(0)
@@ -157,7 +158,7 @@ func (m *master) newServer(auditor *httpapi.Auditor) (*httpapi.Server, error) {
 		Machine:        m.machine,
 		Verifier:       verifierSeam{verifier},
 		Status:         m.status.Load(),
-		Auditor:        auditor,
+		Auditor:        m.audit,
 		Logger:         m.log,
 		Collectors:     m.collectors(),
 		TrustedProxies: m.cfg.TrustedProxies,

@@ -81,7 +81,7 @@ func (m *means) readFiles(cfg *config, wrong, found *problems) {
 			found.add(fmt.Sprintf("--admin-socket: %s: %v", dir, err))
 		}
 	}
-	if err := appendable(cfg.AuditLog); err != nil {
+	if err := usableAudit(cfg); err != nil {
 		found.add("--audit-log: " + err.Error())
 	}
 }
@@ -121,23 +121,4 @@ func creatable(dir string) error {
 		return fmt.Errorf("%s: %w; give it to the user that runs the master (chown)", dir, err)
 	}
 	return nil
-}
-
-// appendable reports why a file cannot be appended to. It does not make one.
-func appendable(path string) error {
-	if path == "-" || path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		dir := filepath.Dir(path)
-		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
-		}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

@@ -81,9 +81,9 @@ func TestPlacesThatCannotBeWrittenAreFound(t *testing.T) {
 			t.Errorf("creatable(%s) = %v, want good: %v", path, err, good)
 		}
 	}
-	for path, good := range map[string]bool{"-": true, file: true, filepath.Join(base, "new"): true, base: false, filepath.Join(base, "a", "b"): false} {
-		if err := appendable(path); (err == nil) != good {
-			t.Errorf("appendable(%s) = %v, want good: %v", path, err, good)
+	for path, good := range map[string]bool{"-": true, "off": true, file: false, filepath.Join(base, "new"): true, base: true, filepath.Join(file, "a"): false} {
+		if err := usableAudit(&config{AuditLog: path}); (err == nil) != good {
+			t.Errorf("usableAudit(%s) = %v, want good: %v", path, err, good)
 		}
 	}
 	if entries, err := os.ReadDir(base); err != nil || len(entries) != 0 {

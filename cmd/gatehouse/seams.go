@@ -43,6 +43,9 @@ type submitSeam struct {
 }
 
 func (s submitSeam) Submit(ctx context.Context, h command.Header, c command.Command) (command.Outcome, error) {
+	if err := httpapi.Recorded(ctx); err != nil {
+		return command.Outcome{}, err
+	}
 	if plantLostWrite && loses(c) {
 		return command.Outcome{Index: s.machine.AppliedIndex() + 1}, nil
 	}

@@ -28,6 +28,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/audit"
 	"gatehouse/keyring"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
@@ -208,7 +209,7 @@ func (h *house) newMaster(id string, settings []func(*Options)) *master {
 	var err error
 	m.server, err = httpapi.New(httpapi.Options{
 		Routes: m.api.routes(), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: logger,
-		Auditor: httpapi.NewAuditor(m.audits, httpapi.AuditLogfmt), Edition: m.api.Edition, Now: o.Now,
+		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Edition: m.api.Edition, Now: o.Now,
 	})
 	if err != nil {
 		h.t.Fatalf("build the funnel: %v", err)

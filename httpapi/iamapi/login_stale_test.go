@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/audit"
 	"gatehouse/keyring/token"
 )
 
@@ -20,7 +21,7 @@ func (m *master) allowStale(limit time.Duration) {
 	var err error
 	m.server, err = httpapi.New(httpapi.Options{
 		Routes: m.api.routes(), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: slog.New(slog.DiscardHandler),
-		Auditor: httpapi.NewAuditor(m.audits, httpapi.AuditLogfmt), Now: m.api.Now, LoginMaxStale: limit,
+		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Now: m.api.Now, LoginMaxStale: limit,
 	})
 	if err != nil {
 		m.house.t.Fatal(err)
