@@ -163,6 +163,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		Collectors:     m.collectors(),
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
+		Authorization:  httpapi.Authorization(m.cfg.Authorization),
 		AcceptBearer:   m.cfg.AcceptBearer,
 		LoginMaxStale:  m.cfg.LoginMaxStale,
 	})

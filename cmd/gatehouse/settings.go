@@ -59,7 +59,7 @@ var settings = []setting{
 	{"superuser-service-account-public-key", "pem", "", "its public key: PEM text, or the path of a PEM file", text(func(c *config) *string { return &c.SuperuserServicePublicKey })},
 
 	{"edition", "name", "enterprise", "whose habits to follow where editions differ: enterprise or open", text(func(c *config) *string { return &c.Edition })},
-	{"authorization", "name", "open", "open: every authenticated user may use /acs/api/v1 in full", text(func(c *config) *string { return &c.Authorization })},
+	{"authorization", "name", "enterprise", "enterprise: /acs/api/v1 is for superusers and holders of full on dcos:adminrouter:acs; open: for every authenticated user", text(func(c *config) *string { return &c.Authorization })},
 	{"trusted-proxies", "cidr", "127.0.0.0/8,::1/128", "proxies whose X-Forwarded-For and PROXY protocol are believed", prefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies })},
 	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
 	{"login-max-stale", "duration", "0s", "answer logins for so long after losing touch with a majority, 1s to 24h; 0s refuses them", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},
