@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/raft"
 	"github.com/klauspost/compress/zstd"
+
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/iam"
 )
 
 // sink is a raft.SnapshotSink in memory.
@@ -83,6 +87,33 @@ func TestASnapshotBringsTheStateOver(t *testing.T) {
 	}
 	if err := restore(New(Options{MaxLevel: 1}), persist(t, New(Options{MaxLevel: 1}))); err != nil {
 		t.Errorf("the empty state: %v", err)
+	}
+}
+
+// testdata/level-1.snapshot was written by the last version that knew level 1 only; it is never written again.
+func TestASnapshotOfLevelOneIsReadForEver(t *testing.T) {
+	kept, err := os.ReadFile("testdata/level-1.snapshot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := New(Options{MaxLevel: 2, ClusterID: "c1"})
+	if err := restore(m, kept); err != nil {
+		t.Fatal(err)
+	}
+	const want = "bbf234efa82d36d767290edbfde552386d1d4a9b1b8e3fc6d559e7549606e4f6"
+	if got := fmt.Sprintf("%x", m.State().Digest()); got != want || m.AppliedIndex() != 12 {
+		t.Errorf("restored as %s at index %d, want %s at 12", got, m.AppliedIndex(), want)
+	}
+	a := &applier{m: m, term: term}
+	for _, c := range []command.Command{
+		command.SetLevel{Level: 2}, command.CreateGroup{Group: iam.Group{GID: "devs", ProviderType: iam.Internal}}, command.AddMember{GID: "devs", UID: "ext"},
+	} {
+		if _, err := m.Submit(t.Context(), a, command.Header{Term: term, Time: epoch}, c); err != nil {
+			t.Errorf("%s: %v", c.Kind(), err)
+		}
+	}
+	if err := restore(New(Options{MaxLevel: 1}), persist(t, m)); err == nil {
+		t.Error("a binary of level 1 took a snapshot of level 2")
 	}
 }
 

@@ -7,14 +7,18 @@ import (
 	"strings"
 )
 
-// MaxRotations is how many heads of rotated audit files are remembered per master; the oldest go first.
-const MaxRotations = 1000
+// How many heads are remembered per master, the newest of each kind: those that files ended with, to verify old files by, and
+// those in between. A head that would be forgotten when the next one comes would let everything before it be told anew.
+const (
+	MaxRotations = 1000
+	MaxHeads     = 10_000 // a week of minutes
+)
 
 func byMaster(a, b *AuditHead) bool {
 	return cmp.Or(strings.Compare(a.Master, b.Master), cmp.Compare(a.Sequence, b.Sequence)) < 0
 }
 
-// AuditHeads yields the heads of all masters by master and sequence: per master those of rotated files, and the newest.
+// AuditHeads yields the heads of all masters by master and sequence: per master those of rotated files and the newest ones.
 func (d *data) AuditHeads() iter.Seq[AuditHead] {
 	return func(yield func(AuditHead) bool) {
 		d.heads.t.Scan(func(h *AuditHead) bool { return yield(*h) })
@@ -32,32 +36,29 @@ func (d *data) AuditHead(master string) (newest AuditHead, ok bool) {
 	return newest, ok
 }
 
-// PutAuditHead makes the head the newest of its master, whose sequence must not be above it. The one before is forgotten
-// unless a file ended with it.
+// PutAuditHead makes the head the newest of its master, whose sequence must not be above it.
 func (t *Txn) PutAuditHead(h AuditHead) {
-	if prev, ok := t.AuditHead(h.Master); ok {
-		if prev.Sequence == h.Sequence {
-			h.Rotated = h.Rotated || prev.Rotated
-		} else if !prev.Rotated {
-			remove(&t.undo, &t.heads, &prev)
-		}
+	if prev, ok := t.AuditHead(h.Master); ok && prev.Sequence == h.Sequence {
+		h.Rotated = h.Rotated || prev.Rotated
 	}
 	set(&t.undo, &t.heads, &h)
-	if h.Rotated {
-		t.dropOldRotations(h.Master)
-	}
+	t.forgetHeads(h.Master)
 }
 
-func (t *Txn) dropOldRotations(master string) {
-	var kept []*AuditHead
-	t.heads.t.Ascend(&AuditHead{Master: master}, func(h *AuditHead) bool {
+// forgetHeads drops the oldest heads of a master beyond the limits.
+func (t *Txn) forgetHeads(master string) {
+	var old []*AuditHead
+	room := map[bool]int{true: MaxRotations, false: MaxHeads}
+	t.heads.t.Descend(&AuditHead{Master: master, Sequence: math.MaxUint64}, func(h *AuditHead) bool {
 		if h.Master != master {
 			return false
 		}
-		kept = append(kept, h)
+		if room[h.Rotated]--; room[h.Rotated] < 0 {
+			old = append(old, h)
+		}
 		return true
 	})
-	for _, h := range kept[:max(0, len(kept)-MaxRotations)] {
+	for _, h := range old {
 		remove(&t.undo, &t.heads, h)
 	}
 }
