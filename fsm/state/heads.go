@@ -48,12 +48,16 @@ func (t *Txn) PutAuditHead(h AuditHead) {
 // forgetHeads drops the oldest heads of a master beyond the limits.
 func (t *Txn) forgetHeads(master string) {
 	var old []*AuditHead
-	room := map[bool]int{true: MaxRotations, false: MaxHeads}
+	rotations, others := 0, 0
 	t.heads.t.Descend(&AuditHead{Master: master, Sequence: math.MaxUint64}, func(h *AuditHead) bool {
 		if h.Master != master {
 			return false
 		}
-		if room[h.Rotated]--; room[h.Rotated] < 0 {
+		count, most := &others, MaxHeads
+		if h.Rotated {
+			count, most = &rotations, MaxRotations
+		}
+		if *count++; *count > most {
 			old = append(old, h)
 		}
 		return true

@@ -101,7 +101,7 @@ func TestWhatIsDeletedLeavesNothingHanging(t *testing.T) {
 	}
 }
 
-func TestOldRotationsAreForgotten(t *testing.T) {
+func TestOldAuditHeadsAreForgotten(t *testing.T) {
 	s := change(New(), func(t *Txn) {
 		for i := range uint64(MaxRotations + 10) {
 			t.PutAuditHead(AuditHead{Master: "m1", Sequence: 1 + i, Time: epoch, Rotated: true})
@@ -111,8 +111,18 @@ func TestOldRotationsAreForgotten(t *testing.T) {
 		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 2001, Time: epoch})
 	})
 	heads := slices.Collect(s.AuditHeads())
-	if len(heads) != 1+MaxRotations+1 || heads[0].Master != "m0" || heads[1].Sequence != 11 || heads[len(heads)-1].Sequence != 2001 {
-		t.Errorf("%d heads from %+v on, want %d from sequence 11 of m1 on, and the newest", len(heads), heads[1], 2+MaxRotations)
+	if len(heads) != 1+MaxRotations+2 || heads[0].Master != "m0" || heads[1].Sequence != 11 || heads[len(heads)-1].Sequence != 2001 {
+		t.Errorf("%d heads from %+v on, want %d from sequence 11 of m1 on, and the newest", len(heads), heads[1], 3+MaxRotations)
+	}
+	s = change(s, func(t *Txn) {
+		for i := range uint64(MaxHeads) {
+			set(&t.undo, &t.heads, &AuditHead{Master: "m1", Sequence: 3000 + i, Time: epoch})
+		}
+		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 20_000, Time: epoch})
+	})
+	heads = slices.Collect(s.AuditHeads())
+	if len(heads) != 1+MaxRotations+MaxHeads || heads[MaxRotations].Sequence != MaxRotations+10 || heads[MaxRotations+1].Sequence != 3001 {
+		t.Errorf("%d heads, after the rotations %+v, want %d, and those from sequence 3001 on", len(heads), heads[MaxRotations+1], 1+MaxRotations+MaxHeads)
 	}
 }
 
