@@ -52,7 +52,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	if !isLogged(err) {
+	if !isLogged(err) && !cli.Said(err) {
 		fmt.Fprintf(p.stderr, "gatehouse: %v\n", err)
 	}
 	if isUsage(err) {

@@ -79,7 +79,9 @@ var synonyms = map[string][]string{
 	"show": {"get", "view", "describe", "info", "print"}, "update": {"edit", "set", "change", "modify", "passwd", "password"},
 	"prepare": {"rotate", "create", "new", "generate", "add"}, "retire": {"rm", "del", "remove", "delete", "revoke"},
 	"activate": {"use", "switch"}, "use": {"switch", "select", "set"}, "verify": {"check", "validate"}, "revoke-tokens": {"revoke"},
-	"health": {"status"},
+	"health": {"status"}, "grant": {"add", "allow", "give", "create", "set"}, "revoke": {"remove", "deny", "delete", "rm", "take", "ungrant"},
+	"add": {"join", "member"}, "can-i": {"can", "may", "check", "explain", "why", "cani"}, "whoami": {"me", "who", "who-am-i"},
+	"permission": {"permissions", "grant", "grants"}, "acl": {"acls", "resource", "resources", "rid"}, "group": {"groups"},
 }
 
 // NoArgs is for verbs that take none. It does not show the argument: it may be a secret that should be nowhere near a screen.

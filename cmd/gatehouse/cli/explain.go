@@ -63,12 +63,31 @@ func (t *target) meaning(err error) error {
 	return err
 }
 
+// instead is what to do about refusals that a person can mend.
+var instead = map[string]string{
+	"ERR_NO_MORE_SUPERUSERS": "nobody would be left who can manage users and permissions. Let somebody else do it first:\n" +
+		"gatehouse group add superusers UID",
+	"ERR_IS_SUPERUSER_GROUP": "the group superusers has full on dcos:superuser for ever, so that nobody is locked out.\n" +
+		"Take members out of it instead: gatehouse group remove superusers UID",
+	"ERR_IS_SUPERUSER_ACL": "superusers are made by what is granted on this resource, so it stays.\n" +
+		"Take members out of their group instead: gatehouse group remove superusers UID",
+	"ERR_UNKNOWN_GROUP_ID":      "those that there are: gatehouse group list",
+	"ERR_UNKNOWN_RESOURCE_ID":   "those that there are: gatehouse acl list",
+	"ERR_USER_NOT_IN_ACL":       "what was granted: gatehouse permission show RID",
+	"ERR_GROUP_NOT_IN_ACL":      "what was granted: gatehouse permission show RID",
+	"ERR_ACTION_NOT_YET_STORED": "what was granted: gatehouse permission show RID",
+	"ERR_INVALID_GROUP_ID":      "a gid is 1 to 64 letters, digits, -, _ and @",
+	"ERR_INVALID_RESOURCE_ID":   "a rid is printable text of at most 1 KiB, such as dcos:adminrouter:ops:mesos",
+}
+
 // refusal is what a master said instead of yes.
 func refusal(no *client.Error) error {
 	err := fmt.Errorf("the master says %w", no)
 	switch {
+	case instead[no.Code] != "" && no.Status != http.StatusForbidden:
+		return fail(StatusFailed, err, instead[no.Code])
 	case no.Status == http.StatusForbidden:
-		return fail(StatusLogin, err, "log in as a user that may do this")
+		return fail(StatusLogin, err, "gatehouse whoami says who you are here; log in as a user that may do this, or ask a superuser")
 	case no.Status == http.StatusTooManyRequests:
 		return fail(StatusUnavailable, err, "try again in "+span(max(no.RetryAfter, time.Second)))
 	case client.Unavailable(no):

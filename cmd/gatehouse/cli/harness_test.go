@@ -93,7 +93,7 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	err := Group(root).ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && !Said(err) {
 		fmt.Fprintf(&errs, "gatehouse: %v\n", err)
 	}
 	return outcome{Status(err), out.String(), errs.String(), err}

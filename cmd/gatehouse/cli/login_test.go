@@ -76,7 +76,7 @@ func TestLoginsHaveNamesAndOneIsCurrent(t *testing.T) {
 	}
 	p.env["GATEHOUSE_CLUSTER"] = "prod"
 	p.good("user", "show", "alice")
-	if one.last().path != "/acs/api/v1/users/alice" {
+	if one.last().path != "/acs/api/v1/users/alice/permissions" {
 		t.Errorf("GATEHOUSE_CLUSTER did not count: %+v", one.last())
 	}
 	delete(p.env, "GATEHOUSE_CLUSTER")

@@ -21,6 +21,8 @@ type view struct {
 type result struct {
 	Result string `json:"result"`
 	UID    string `json:"uid,omitempty"`
+	GID    string `json:"gid,omitempty"`
+	RID    string `json:"rid,omitempty"`
 	ID     string `json:"id,omitempty"`
 	KID    string `json:"kid,omitempty"`
 }
@@ -56,6 +58,19 @@ func details(data any, pairs ...pair) view {
 			}
 		}
 		return b.String()
+	}}
+}
+
+// stacked shows tables that have rows below a view.
+func stacked(v view, tables ...*table) view {
+	return view{data: v.data, text: func(limit int) string {
+		text := v.text(limit)
+		for _, t := range tables {
+			if len(t.rows) > 0 {
+				text += "\n" + t.render(limit)
+			}
+		}
+		return text
 	}}
 }
 

@@ -23,11 +23,12 @@ func (a *app) serviceAccountCommand() *cobra.Command {
 		Long:    "Service accounts log in with a key instead of a password. Their tokens end by gatehouse user revoke-tokens.",
 		Example: "  gatehouse service-account create deployer --secret-file deployer.json",
 	})
+	show := a.verb("show UID", "Show a service account, its groups and permissions", "  gatehouse service-account show deployer\n  gatehouse service-account show deployer --output json",
+		OneArg, a.asking(loggedIn, a.userShow))
+	show.ValidArgsFunction = a.completeUIDs
 	cmd.AddCommand(
 		a.verb("list", "List the service accounts", "  gatehouse service-account list", NoArgs, a.asking(loggedIn, a.serviceList)),
-		a.verb("show UID", "Show a service account", "  gatehouse service-account show deployer\n  gatehouse service-account show deployer --output json",
-			OneArg, a.asking(loggedIn, a.userShow)),
-		a.serviceCreateCommand(), a.deleteCommand("service account", "backup"))
+		show, a.serviceCreateCommand(), a.deleteCommand("service account", "backup"))
 	return a.common(cmd)
 }
 
@@ -168,8 +169,7 @@ func (s newService) unmade(err error) error {
 // showSecret prints the secret in the form that SDKs read, also where a table was asked for.
 func (a *app) showSecret(secret client.LoginSecret) error {
 	if a.output == "yaml" {
-		type plain client.LoginSecret
-		return a.show(view{data: plain(secret)})
+		return a.show(view{data: secret})
 	}
 	text, err := secret.JSON()
 	if err != nil {

@@ -17,9 +17,11 @@ func (a *app) userCommand() *cobra.Command {
 		Use: "user", Short: "Users: list, show, create, update, delete, revoke tokens",
 		Example: "  gatehouse user list\n  gatehouse user show alice",
 	})
+	show := a.verb("show UID", "Show a user or a service account, its groups and permissions", "  gatehouse user show alice", OneArg, a.asking(loggedIn, a.userShow))
+	show.ValidArgsFunction = a.completeUIDs
 	cmd.AddCommand(
 		a.verb("list", "List the users", "  gatehouse user list\n  gatehouse user list --output json", NoArgs, a.asking(loggedIn, a.userList)),
-		a.verb("show UID", "Show a user or a service account", "  gatehouse user show alice", OneArg, a.asking(loggedIn, a.userShow)),
+		show,
 		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "carol"), a.userRevokeCommand())
 	return a.common(cmd)
 }
@@ -45,12 +47,24 @@ func (a *app) userShow(ctx context.Context, c *client.Client, args []string) (vi
 	if err != nil {
 		return view{}, err
 	}
-	kind := "user"
-	if u.IsService {
-		kind = "service account"
+	groups, errGroups := c.GroupsOf(ctx, u.UID)
+	p, err := c.PermissionsOf(ctx, u.UID)
+	if err := errors.Join(errGroups, err); err != nil {
+		return view{}, err
 	}
-	return details(u, pair{"uid", u.UID}, pair{"kind", kind}, pair{"description", u.Description},
-		pair{"provider", provider(u)}, pair{"public key", fingerprint(u.PublicKey)}), nil
+	sortBy(groups, func(g client.Group) string { return g.GID })
+	p.Direct, p.Groups = onResource(p.Direct, ""), onResource(p.Groups, "")
+	may := permissionsTable(slices.Concat(p.Direct, p.Groups))
+	return stacked(details(shownUser{u, groups, p}, pair{"uid", u.UID}, pair{"kind", kind(u)}, pair{"description", u.Description},
+		pair{"provider", provider(u)}, pair{"public key", fingerprint(u.PublicKey)},
+		pair{"groups", first(strings.Join(gids(groups), ", "), "none")}, pair{"permissions", none(len(may.rows))}), may), nil
+}
+
+// shownUser is a user with all that there is to know about it.
+type shownUser struct {
+	client.User
+	Groups      []client.Group     `json:"groups"`
+	Permissions client.Permissions `json:"permissions"`
 }
 
 func (a *app) userCreateCommand() *cobra.Command {
@@ -111,6 +125,7 @@ func (a *app) userUpdateCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.ask, "ask-password", false, "ask for a new password on the terminal")
 	f.password.add(cmd.Flags(), "", "the new password")
 	f.current.add(cmd.Flags(), "current-", "the current password")
+	cmd.ValidArgsFunction = a.completeUIDs
 	return cmd
 }
 
@@ -188,16 +203,19 @@ func (a *app) deleteCommand(kind, example string) *cobra.Command {
 			})(cmd, nil)
 		})
 	a.addYes(cmd)
+	cmd.ValidArgsFunction = a.completeUIDs
 	return cmd
 }
 
 func (a *app) userRevokeCommand() *cobra.Command {
-	return a.verb("revoke-tokens UID", "End all tokens of a user or service account now", "  gatehouse user revoke-tokens bob",
+	cmd := a.verb("revoke-tokens UID", "End all tokens of a user or service account now", "  gatehouse user revoke-tokens bob",
 		OneArg, a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 			r, err := c.RevokeTokens(ctx, args[0])
 			return sentence(r, "All tokens that %s was given before %s are refused now.", args[0], timestamp(r.NotBefore)),
 				settle(err, "revoking again does no harm: gatehouse user revoke-tokens "+quote(args[0]))
 		}))
+	cmd.ValidArgsFunction = a.completeUIDs
+	return cmd
 }
 
 func (a *app) revokeTokensCommand() *cobra.Command {

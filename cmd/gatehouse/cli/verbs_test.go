@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,14 +23,60 @@ func full(t *testing.T) *master {
 	day := 24 * time.Hour
 	alice := client.User{UID: "alice", Description: "Alice \x1b[31min 東京", URL: "/acs/api/v1/users/alice", ProviderType: "internal"}
 	carol := client.User{UID: "carol@example.com", URL: "/acs/api/v1/users/carol@example.com", IsRemote: true, ProviderType: "oidc", ProviderID: "example-idp"}
+	ops := client.Group{GID: "ops", Description: "Operations", URL: "/acs/api/v1/groups/ops", ProviderType: "internal"}
+	supers := client.Group{GID: "superusers", Description: "Superuser group", URL: "/acs/api/v1/groups/superusers", ProviderType: "internal"}
+	action := func(principal string, names ...string) (actions []client.Action) {
+		for _, name := range names {
+			actions = append(actions, client.Action{Name: name, URL: "/acs/api/v1/acls/" + principal + "/" + name})
+		}
+		return actions
+	}
+	jobs := client.Permission{RID: "dcos:service:metronome:metronome:jobs:/prod", Description: "Jobs\x1b[2J", ACLURL: "/acs/api/v1/acls/dcos:service:metronome:metronome:jobs:%252Fprod",
+		Actions: action("dcos:service:metronome:metronome:jobs:%252Fprod/users/alice", "read", "update")}
+	mesos := client.Permission{RID: "dcos:adminrouter:ops:mesos", ACLURL: "/acs/api/v1/acls/dcos:adminrouter:ops:mesos",
+		Actions: action("dcos:adminrouter:ops:mesos/groups/ops", "full")}
+	mesosOfAlice := mesos
+	mesosOfAlice.GID, mesosOfAlice.MembershipURL = "ops", "/acs/api/v1/groups/ops/users/alice"
 	svc := client.User{UID: "deployer", Description: "Deploys", URL: "/acs/api/v1/users/deployer", IsService: true, ProviderType: "internal", PublicKey: pubPEM}
 	return newMaster(t, map[string]any{
-		"GET /acs/api/v1/users":              list(carol, alice),
-		"GET /acs/api/v1/users?type=service": list(svc),
-		"GET /acs/api/v1/users/alice":        alice,
-		"GET /acs/api/v1/users/deployer":     svc,
-		"GET /acs/api/v1/users/nobody":       no{400, `{"title":"400 Bad Request","description":"User with uid ` + "`nobody`" + ` not known.","code":"ERR_UNKNOWN_USER_ID"}`},
-		"PUT /acs/api/v1/users/bob":          nil, "PATCH /acs/api/v1/users/alice": nil, "DELETE /acs/api/v1/users/alice": nil,
+		"GET /acs/api/v1/users":                         list(carol, alice),
+		"GET /acs/api/v1/users?type=service":            list(svc),
+		"GET /acs/api/v1/users/alice":                   alice,
+		"GET /acs/api/v1/users/deployer":                svc,
+		"GET /acs/api/v1/users/nobody":                  no{400, `{"title":"400 Bad Request","description":"User with uid ` + "`nobody`" + ` not known.","code":"ERR_UNKNOWN_USER_ID"}`},
+		"GET /acs/api/v1/users/alice/groups":            list(map[string]any{"membershipurl": "/acs/api/v1/groups/ops/users/alice", "group": ops}),
+		"GET /acs/api/v1/users/alice/permissions":       client.Permissions{Direct: []client.Permission{jobs}, Groups: []client.Permission{mesosOfAlice}},
+		"GET /acs/api/v1/users/admin/groups":            list(map[string]any{"membershipurl": "/acs/api/v1/groups/superusers/users/admin", "group": supers}),
+		"GET /acs/api/v1/users/admin/permissions":       client.Permissions{Direct: []client.Permission{}, Groups: []client.Permission{}},
+		"GET /acs/api/v1/users/deployer/groups":         list[any](),
+		"GET /acs/api/v1/users/deployer/permissions":    client.Permissions{Direct: []client.Permission{}, Groups: []client.Permission{}},
+		"GET /acs/api/v1/users/nobody/permissions":      no{400, `{"title":"400 Bad Request","code":"ERR_UNKNOWN_USER_ID"}`},
+		"GET /acs/api/v1/groups":                        list(supers, ops),
+		"GET /acs/api/v1/groups/ops":                    ops,
+		"GET /acs/api/v1/groups/ops/users":              list(map[string]any{"membershipurl": "", "user": alice}),
+		"GET /acs/api/v1/groups/ops/users?type=service": list(map[string]any{"membershipurl": "", "user": svc}),
+		"GET /acs/api/v1/groups/ops/permissions":        list(mesos),
+		"PUT /acs/api/v1/groups/new":                    nil, "PATCH /acs/api/v1/groups/ops": nil, "DELETE /acs/api/v1/groups/ops": nil,
+		"PUT /acs/api/v1/groups/ops/users/alice": nil, "PUT /acs/api/v1/groups/ops/users/deployer": nil, "DELETE /acs/api/v1/groups/ops/users/alice": nil,
+		"GET /acs/api/v1/acls": list(
+			client.ACL{RID: jobs.RID, Description: jobs.Description, URL: jobs.ACLURL}, client.ACL{RID: mesos.RID, URL: mesos.ACLURL}),
+		"GET /acs/api/v1/acls/dcos:adminrouter:ops:mesos": client.ACL{RID: mesos.RID, URL: mesos.ACLURL},
+		"GET /acs/api/v1/acls/dcos:adminrouter:ops:mesos/permissions": client.ACLPermissions{
+			Groups: []client.GroupGrant{{GID: "ops", GroupURL: ops.URL, Actions: mesos.Actions}},
+			Users:  []client.UserGrant{{UID: "alice", UserURL: alice.URL, Actions: action("dcos:adminrouter:ops:mesos/users/alice", "create", "read")}}},
+		"PUT /acs/api/v1/acls/dcos:%252Fnew": nil, "PATCH /acs/api/v1/acls/dcos:adminrouter:ops:mesos": nil, "DELETE /acs/api/v1/acls/dcos:adminrouter:ops:mesos": nil,
+		"PUT /acs/api/v1/acls/dcos:adminrouter:ops:mesos/users/alice/read":    nil,
+		"PUT /acs/api/v1/acls/dcos:adminrouter:ops:mesos/users/alice/update":  nil,
+		"PUT /acs/api/v1/acls/dcos:adminrouter:ops:mesos/groups/ops/full":     no{409, `{"title":"409 Conflict","code":"ERR_PERMISSION_EXISTS"}`},
+		"DELETE /acs/api/v1/acls/dcos:adminrouter:ops:mesos/users/alice/read": nil, "DELETE /acs/api/v1/acls/dcos:adminrouter:ops:mesos/groups/ops": nil,
+		explainRow("admin", "dcos:superuser", "full"):             client.Decision{Query: client.Query{UID: "admin", RID: "dcos:superuser", Action: "full"}, Allowed: true, Superuser: true, Paths: []client.GrantPath{{RID: "dcos:superuser", Actions: []string{"full"}, GID: "superusers"}}},
+		explainRow("admin", "dcos:x", "read"):                     client.Decision{Query: client.Query{UID: "admin", RID: "dcos:x", Action: "read"}, Allowed: true, Superuser: true, Paths: []client.GrantPath{{RID: "dcos:superuser", Actions: []string{"full"}, GID: "superusers"}}},
+		explainRow("alice", "dcos:adminrouter:ops:mesos", "read"): client.Decision{Query: client.Query{UID: "alice", RID: "dcos:adminrouter:ops:mesos", Action: "read"}, Allowed: true, Paths: []client.GrantPath{{RID: "dcos:adminrouter:ops:mesos", Actions: []string{"create", "read"}}, {RID: "dcos:adminrouter:ops:mesos", Actions: []string{"full"}, GID: "ops"}}},
+		explainRow("alice", jobs.RID, "delete"):                   client.Decision{Query: client.Query{UID: "alice", RID: jobs.RID, Action: "delete"}},
+		explainRow("alice", "dcos:x", "read"):                     client.Decision{Query: client.Query{UID: "alice", RID: "dcos:x", Action: "read"}},
+		explainRow("deployer", "dcos:x", "read"):                  client.Decision{Query: client.Query{UID: "deployer", RID: "dcos:x", Action: "read"}},
+		explainRow("nobody", "dcos:x", "read"):                    client.Decision{Query: client.Query{UID: "nobody", RID: "dcos:x", Action: "read"}},
+		"PUT /acs/api/v1/users/bob":                               nil, "PATCH /acs/api/v1/users/alice": nil, "DELETE /acs/api/v1/users/alice": nil,
 		"POST /gatehouse/v1/users/alice/revoke-tokens": client.Revocation{UID: "alice", NotBefore: noon},
 		"POST /gatehouse/v1/revoke-tokens":             client.Revocation{NotBefore: noon},
 		"GET /gatehouse/v1/masters": list(
@@ -49,6 +96,11 @@ func full(t *testing.T) *master {
 	})
 }
 
+// explainRow is how a decision is asked for.
+func explainRow(uid, rid, action string) string {
+	return "GET /gatehouse/v1/explain?" + url.Values{"uid": {uid}, "rid": {rid}, "action": {action}}.Encode()
+}
+
 func list[T any](items ...T) map[string]any { return map[string]any{"array": items} }
 
 // What people see, in all three forms. "-" asks for a terminal of 80 cells.
@@ -63,6 +115,14 @@ func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
 		"user delete --yes alice", "user revoke-tokens alice", "revoke-tokens --all --yes",
 		"masters", "masters list", "masters remove --yes 3b8c", "health", "keys list", "keys prepare", "keys activate 3f0a", "keys retire --force --yes 9bd4…",
 		"cluster-keys list", "cluster-keys activate 3f0a5c71d2e94b68", "cluster list", "cluster use prod", "token show",
+		"whoami", "can-i dcos:x read", "can-i dcos:adminrouter:ops:mesos read --as alice",
+		"group list", "group show ops", "group create new", "group update ops --description x", "group delete --yes ops",
+		"group add ops alice deployer", "group remove ops alice",
+		"acl list", "acl show dcos:adminrouter:ops:mesos", "acl create dcos:/new", "acl update dcos:adminrouter:ops:mesos --description x",
+		"acl delete --yes dcos:adminrouter:ops:mesos", "permission show", "permission show --user alice", "permission show --group ops",
+		"permission show dcos:adminrouter:ops:mesos", "permission show dcos:adminrouter:ops:mesos --user alice",
+		"permission grant dcos:adminrouter:ops:mesos read update --user alice", "permission grant dcos:adminrouter:ops:mesos full --group ops",
+		"permission revoke dcos:adminrouter:ops:mesos read --user alice", "permission revoke dcos:adminrouter:ops:mesos --all --group ops",
 	} {
 		for _, form := range []string{"", "-", "--output json", "--output yaml"} {
 			args := strings.Fields(strings.TrimPrefix(verb+" "+form, "-"))
@@ -222,6 +282,24 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"user list alice", "gatehouse user list takes no argument"},
 		{"token verify abc", "use --token-file FILE or --token-stdin"},
 		{"usr", "did you mean: gatehouse user?"},
+		{"groups", "did you mean: gatehouse group?"},
+		{"group rm ops", "did you mean: gatehouse group delete"},
+		{"permission give x read", "did you mean: gatehouse permission grant?"},
+		{"group add ops", "a GID and at least one UID"},
+		{"group update ops", "--description TEXT"},
+		{"group delete ops", "--yes"},
+		{"acl delete dcos:x", "--yes"},
+		{"acl show", "the RID is missing"},
+		{"permission grant", "the RID is missing"},
+		{"permission grant dcos:x --user a", "the ACTION is missing"},
+		{"permission grant dcos:x raed --user a", "want one of create, read, update, delete, full"},
+		{"permission grant read dcos:x --user a", "the resource comes first"},
+		{"permission grant dcos:x read", "use --user UID or --group GID"},
+		{"permission grant dcos:x read --user a --group b", "want one of them"},
+		{"permission revoke dcos:x --user a", "name them, or say --all"},
+		{"permission revoke dcos:x read --all --user a", "name them, or say --all"},
+		{"can-i dcos:x", "a RID and an ACTION are needed"},
+		{"can-i read dcos:x", "the resource comes first"},
 		{"qwertyuiop", "see gatehouse --help"},
 		{"login --uid x --service-key y --password-stdin", "want one of them"},
 		{"login --uid x --service-key " + empty, "neither a private key (PEM) nor a login secret"},
@@ -252,6 +330,8 @@ func TestWhatCannotBeUndoneIsAskedAboutOnATerminal(t *testing.T) {
 		"masters remove 3b8c":        "/gatehouse/v1/masters/3b8ca8187639ba1d",
 		"keys retire --force 9bd4":   "/gatehouse/v1/keys/" + strings.Repeat("9bd4", 16) + "/retire",
 		"service-account delete bob": "/acs/api/v1/users/bob",
+		"group delete ops":           "/acs/api/v1/groups/ops",
+		"acl delete dcos:x":          "/acs/api/v1/acls/dcos:x",
 	} {
 		for _, answer := range []string{"", "n", "no", "yep"} {
 			p.lines = []string{answer}
@@ -366,7 +446,13 @@ func TestCompletionKnowsVerbsAndStoredClusters(t *testing.T) {
 			t.Errorf("%s: %q", shell, got.stdout)
 		}
 	}
-	for line, want := range map[string]string{"__complete cluster use |": "prod", "__complete user |": "revoke-tokens", "__complete user list --output |": "yaml", "__complete login --name |": "prod"} {
+	for line, want := range map[string]string{
+		"__complete user show |": "deployer\tDeploys", "__complete service-account delete |": "alice", "__complete group show |": "ops\tOperations",
+		"__complete group add ops |": "carol@example.com\tuser", "__complete group remove ops |": "deployer",
+		"__complete acl show |": "dcos:adminrouter:ops:mesos", "__complete permission grant |": "dcos:service:metronome:metronome:jobs:/prod\tJobs\\x1b[2J",
+		"__complete permission grant dcos:x |": "create\nread\nupdate\ndelete\nfull\n", "__complete can-i dcos:x |": "full", "__complete can-i --as |": "alice",
+		"__complete permission revoke dcos:x read |": "create\nupdate\ndelete\nfull\n", "__complete permission show --user |": "deployer",
+		"__complete permission show --group |": "superusers", "__complete cluster use |": "prod", "__complete user |": "revoke-tokens", "__complete user list --output |": "yaml", "__complete login --name |": "prod"} {
 		args := strings.Fields(line)
 		args[len(args)-1] = ""
 		if got := p.good(args...); !strings.Contains(got.stdout, want) {
