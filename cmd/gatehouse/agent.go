@@ -94,6 +94,7 @@ func (m *master) run(ctx context.Context) error {
 	if m.tls != nil {
 		group.Go(func() error { return m.tls.keepFresh(groupCtx, m.log) })
 	}
+	group.Go(func() error { return m.rules.keepFresh(groupCtx, m.log) })
 	group.Go(func() error { return m.names.run(groupCtx, ctx, m.node) })
 	group.Go(func() error {
 		select {

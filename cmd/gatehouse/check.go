@@ -210,6 +210,7 @@ func (c *config) readServiceKey() error {
 func (c *config) checkBehaviour(wrong *problems) {
 	choice("edition", c.Edition, wrong, "enterprise", "open")
 	choice("authorization", c.Authorization, wrong, "enterprise", "open")
+	c.checkRules(wrong)
 	choice("log-level", c.LogLevel, wrong, "debug", "info", "warn", "error")
 	choice("log-format", c.LogFormat, wrong, "json", "text")
 	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {

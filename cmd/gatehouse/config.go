@@ -52,6 +52,7 @@ type config struct {
 
 	Edition           string
 	Authorization     string
+	AuthorizeRules    string // file; "" when there is none
 	TrustedProxies    []netip.Prefix
 	AuthTokenLifetime time.Duration
 	LoginMaxStale     time.Duration // 0 refuses logins without a quorum

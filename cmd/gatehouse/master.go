@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type master struct {
 	machine *fsm.Machine
 	node    *cluster.Node
 	audit   *audit.Log // nil when there is none
+	rules   *ruleFile
 	server  *httpapi.Server
 	names   *names                 // nil unless --dns-listen is set
 	status  atomic.Pointer[status] // set when there is a node
@@ -62,6 +64,9 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	}
 	if m.audit, err = openAudit(stderr, m.cfg, m.node.ID(), m.log); err != nil {
 		return err
+	}
+	if m.rules, err = openRules(m.cfg.AuthorizeRules); err != nil {
+		return fmt.Errorf("--authorize-rules: %w", err)
 	}
 	if m.server, err = m.newServer(); err != nil {
 		return fmt.Errorf("build the API: %w", err)
@@ -152,15 +157,16 @@ func (m *master) newServer() (*httpapi.Server, error) {
 	})
 	routes = append(routes, declareapi.New(declareapi.Options{
 		Submitter: submitSeam{m.machine, m.node}, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
+	policies := m.policies()
 	return httpapi.New(httpapi.Options{
-		Routes:         append(routes, m.dcosRoutes()...),
+		Routes:         slices.Concat(routes, policies.Routes(), m.dcosRoutes()),
 		Cluster:        seam,
 		Machine:        m.machine,
 		Verifier:       verifierSeam{verifier},
 		Status:         m.status.Load(),
 		Auditor:        m.audit,
 		Logger:         m.log,
-		Collectors:     m.collectors(),
+		Collectors:     append(m.collectors(), policies.Collectors()...),
 		TrustedProxies: m.cfg.TrustedProxies,
 		Edition:        edition,
 		Authorization:  httpapi.Authorization(m.cfg.Authorization),
@@ -172,6 +178,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 func (m *master) collectors() []prometheus.Collector {
 	all := append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector())
 	all = append(all, m.names.collectors()...)
+	all = append(all, m.rules.collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)
 	}

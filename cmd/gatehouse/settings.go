@@ -60,6 +60,7 @@ var settings = []setting{
 
 	{"edition", "name", "enterprise", "whose habits to follow where editions differ: enterprise or open", text(func(c *config) *string { return &c.Edition })},
 	{"authorization", "name", "enterprise", "enterprise: /acs/api/v1 is for superusers and holders of full on dcos:adminrouter:acs; open: for every authenticated user", text(func(c *config) *string { return &c.Authorization })},
+	{"authorize-rules", "file", "", "rules, YAML, that say what the requests of reverse proxies need (docs/authorize.md); read again when it changes", text(func(c *config) *string { return &c.AuthorizeRules })},
 	{"trusted-proxies", "cidr", "127.0.0.0/8,::1/128", "proxies whose X-Forwarded-For and PROXY protocol are believed", prefixes(func(c *config) *[]netip.Prefix { return &c.TrustedProxies })},
 	{"auth-token-lifetime", "duration", "120h", "how long a login lasts, 1m to 720h", duration(func(c *config) *time.Duration { return &c.AuthTokenLifetime })},
 	{"login-max-stale", "duration", "0s", "answer logins for so long after losing touch with a majority, 1s to 24h; 0s refuses them", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},

@@ -90,22 +90,28 @@ const reloadInterval = 2 * time.Second
 // keepFresh takes in what has changed until ctx ends. What cannot be used is reported once and changes nothing.
 func (t *clientTLS) keepFresh(ctx context.Context, log *slog.Logger) error {
 	t.logLoaded(log, "certificate loaded")
-	ticker := time.NewTicker(t.every)
+	watchFiles(ctx, t.every, t.loaded, t.stamp, func(now time.Time, stamp string) { t.reload(now, stamp, log) })
+	return nil
+}
+
+// watchFiles calls changed once for every stamp that is new and was the same at two looks, until ctx ends.
+func watchFiles(ctx context.Context, every time.Duration, loaded string, stamp func(time.Time) string, changed func(time.Time, string)) {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	seen, tried := t.loaded, t.loaded
+	seen, tried := loaded, loaded
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 		now := time.Now()
-		stamp := t.stamp(now)
-		settled := stamp == seen
-		seen = stamp
-		if settled && stamp != tried {
-			tried = stamp
-			t.reload(now, stamp, log)
+		is := stamp(now)
+		settled := is == seen
+		seen = is
+		if settled && is != tried {
+			tried = is
+			changed(now, is)
 		}
 	}
 }

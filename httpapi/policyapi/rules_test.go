@@ -269,7 +269,7 @@ func BenchmarkRules(b *testing.B) {
 	var text strings.Builder
 	text.WriteString("version: 1\nrules:\n")
 	for i := range 100 {
-		fmt.Fprintf(&text, "  - {path: /app%d/{name}/**, rid: \"dcos:app:%d:{name}\", action: full}\n", i, i)
+		fmt.Fprintf(&text, "  - {path: \"/app%d/{name}/**\", rid: \"dcos:app:%d:{name}\", action: full}\n", i, i)
 	}
 	rules := mustRules(b, text.String())
 	b.ReportAllocs()
