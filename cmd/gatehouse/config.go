@@ -49,6 +49,7 @@ type config struct {
 	SuperuserPasswordHash     string // crypt(3) or PHC string
 	SuperuserServiceAccount   string // uid
 	SuperuserServicePublicKey string // PEM, or the path of a PEM file until check has read it
+	BootstrapFile             string
 
 	Edition           string
 	Authorization     string

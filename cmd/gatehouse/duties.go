@@ -32,7 +32,7 @@ const levelPatience = 5 * time.Second
 // initialise makes the empty state of a new cluster one that people can log in to.
 func (m *master) initialise(ctx context.Context, term uint64) error {
 	if m.machine.State().Meta().ClusterID != "" {
-		return nil
+		return m.applyBootstrap(ctx, term)
 	}
 	key, err := token.GenerateSigningKey(m.ring, m.now())
 	if err != nil {
@@ -51,7 +51,7 @@ func (m *master) initialise(ctx context.Context, term uint64) error {
 	}
 	m.log.Info("cluster initialised", "cluster_id", init.ClusterID, "cluster_level", init.Level, "signing_key", key.KID,
 		"superuser", m.cfg.SuperuserUsername, "superuser_service_account", m.cfg.SuperuserServiceAccount)
-	return nil
+	return m.applyBootstrap(ctx, term)
 }
 
 // firstLevel is the level of a new cluster: the highest that all its masters understand. A cluster that began lower and

@@ -21,6 +21,7 @@ type means struct {
 	tls       *clientTLS    // nil when no listener is https
 	authority func() []byte // what clients need to trust its certificate, PEM
 	listeners *listeners
+	bootstrap *bootstrap // nil without --bootstrap-file
 
 	primary atomic.Pointer[func() string] // see follow
 }
@@ -73,6 +74,7 @@ func (m *means) readFiles(cfg *config, wrong, found *problems) {
 		wrong.add("--tls-ca-file: " + err.Error())
 	}
 	m.readTLS(cfg, wrong)
+	m.bootstrap = readBootstrap(cfg, wrong)
 	if err := creatable(cfg.DataDir); err != nil {
 		found.add("--data-dir: " + err.Error())
 	}

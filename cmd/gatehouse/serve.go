@@ -46,6 +46,8 @@ func (m *master) startingReport() map[string]any {
 		report["id"] = s.node.ID()
 		if why := s.node.Status().Forming; why != "" {
 			report["state"], report["reasons"] = cluster.StateForming, []string{"starting", why}
+		} else if s.machine.State().Meta().ClusterID != "" && m.awaitsBootstrap() {
+			report["reasons"] = []string{"starting", "waiting for the leader to apply its --bootstrap-file"}
 		}
 	}
 	return report
@@ -111,7 +113,7 @@ func (m *master) openForClients(ctx context.Context) error {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for m.machine.State().Meta().ClusterID == "" {
+	for m.machine.State().Meta().ClusterID == "" || m.awaitsBootstrap() {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

@@ -57,6 +57,7 @@ var settings = []setting{
 	{"superuser-password-hash", "hash", "", "its password as gatehouse hash-password prints it, or a crypt(3) $6$ string", text(func(c *config) *string { return &c.SuperuserPasswordHash })},
 	{"superuser-service-account-uid", "uid", "", "superuser service account of a new cluster; needs the public key", text(func(c *config) *string { return &c.SuperuserServiceAccount })},
 	{"superuser-service-account-public-key", "pem", "", "its public key: PEM text, or the path of a PEM file", text(func(c *config) *string { return &c.SuperuserServicePublicKey })},
+	{"bootstrap-file", "file", "", "service accounts, groups and grants of a new cluster, as gatehouse iam export writes them; the same on every master", text(func(c *config) *string { return &c.BootstrapFile })},
 
 	{"edition", "name", "enterprise", "whose habits to follow where editions differ: enterprise or open", text(func(c *config) *string { return &c.Edition })},
 	{"authorization", "name", "enterprise", "enterprise: /acs/api/v1 is for superusers and holders of full on dcos:adminrouter:acs; open: for every authenticated user", text(func(c *config) *string { return &c.Authorization })},
