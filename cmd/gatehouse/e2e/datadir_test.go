@@ -103,7 +103,7 @@ func TestKeptDataDirectoriesStillWork(t *testing.T) {
 			m.DataDir = filepath.Join(dir, "data")
 			m.Replace("--data-dir", m.DataDir)
 			m.Replace("--cluster-key-file", filepath.Join(dir, "cluster.key"))
-			for range 2 { // as it was kept, and as this version has written it
+			for run := range 2 { // as it was kept, and as this version has written it
 				if err := m.Start(); err != nil {
 					t.Fatal(err)
 				}
@@ -111,6 +111,7 @@ func TestKeptDataDirectoriesStillWork(t *testing.T) {
 					t.Fatal(err)
 				}
 				checkKept(t, c, m, want)
+				checkRaised(t, c, m, run == 0)
 				if err := m.Stop(); err != nil {
 					t.Fatal(err)
 				}
