@@ -86,7 +86,6 @@ func TestConcurrentRecordsAreWholeLines(t *testing.T) {
 	}
 }
 
-
 // lockedBuffer is a buffer that many may write.
 type lockedBuffer struct {
 	mu sync.Mutex
