@@ -212,8 +212,12 @@ func (p *planner) groupStays(gid string) bool {
 }
 
 func (p *planner) mustExist(exists bool, at Position, who, id string) {
-	if !exists {
-		p.plan.Wrong.add(at, "%s %s, which is neither in the file nor in the cluster, or is pruned", who, id)
+	switch {
+	case exists:
+	case p.Prune:
+		p.plan.Wrong.add(at, "%s %s, which the files do not declare, and which is not in the cluster or is pruned", who, id)
+	default:
+		p.plan.Wrong.add(at, "%s %s, which is neither in the files nor in the cluster", who, id)
 	}
 }
 

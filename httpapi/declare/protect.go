@@ -5,6 +5,7 @@ import "gatehouse/fsm/iam"
 // protect finds what a master would refuse because it locks everybody out (contract 3.4), and what would lock the caller out, before
 // anything is sent.
 func (p *planner) protect() {
+	implied := false // what follows from a removal is not said again
 	for _, s := range p.plan.Steps {
 		switch c := s.Change; {
 		case !c.Remove:
@@ -12,11 +13,15 @@ func (p *planner) protect() {
 			p.plan.Wrong.add(s.At, "the user %s is you, and would be removed: name it in the file", quoted(p.Caller))
 		case c.Group != nil && c.Group.GID == iam.SuperuserGroup:
 			p.plan.Wrong.add(s.At, "the group %s is always there: name it in the file", iam.SuperuserGroup)
+			implied = true
 		case c.ACL != nil && c.ACL.RID == iam.SuperuserRID:
 			p.plan.Wrong.add(s.At, "the acl %s is always there: name it in the file", iam.SuperuserRID)
+			implied = true
 		}
 	}
-	p.protectSuperusers()
+	if !implied {
+		p.protectSuperusers()
+	}
 }
 
 // protectSuperusers looks at who will be a superuser.

@@ -71,7 +71,7 @@ func (a *api) header(r *httpapi.Request) command.Header {
 	return h
 }
 
-// Commands are declared changes as the log has them. Keys are checked with checkKey. A refusal names the change.
+// Commands are declared changes as the log has them. Keys are checked with checkKey, unless it is nil. A refusal names the change.
 func Commands(changes []declare.Change, checkKey func(*declare.UserChange) error) ([]command.Change, error) {
 	if len(changes) > command.MaxChanges {
 		return nil, fault.New(fault.InvalidData, "%d changes at once, at most %d are possible.", len(changes), command.MaxChanges)
@@ -110,7 +110,7 @@ func commandOf(c *declare.Change, checkKey func(*declare.UserChange) error) (com
 			return out, err
 		}
 	}
-	if c.User != nil && c.User.PublicKey != "" && !c.Remove {
+	if checkKey != nil && c.User != nil && c.User.PublicKey != "" && !c.Remove {
 		return out, checkKey(c.User)
 	}
 	return out, nil

@@ -29,6 +29,9 @@ func (a *app) iamApplyCommand() *cobra.Command {
 }
 
 func (a *app) iamApply(ctx context.Context, d *declared) error {
+	if !a.yes && !a.terminalIn() {
+		return usage(errors.New("there is no terminal to ask on whether it is meant"), "say --yes, or look first: gatehouse iam plan")
+	}
 	want, err := d.read(a.env.Stdin)
 	if err != nil {
 		return err
