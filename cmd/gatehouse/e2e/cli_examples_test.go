@@ -170,7 +170,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.tokens(), p.keys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.tokens(), p.keys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
@@ -200,6 +200,31 @@ func (p *play) users() []scene {
 		{line: "gatehouse user delete --yes carol"},
 		{line: "gatehouse service-account create backup --login-endpoint https://master.mesos/acs/api/v1/auth/login >backup.json"},
 		{line: "gatehouse service-account delete --yes backup"},
+	}
+}
+
+// access are groups, resources and permissions, in the order in which they come about.
+func (p *play) access() []scene {
+	first := func(line string) func() []string {
+		return func() []string {
+			p.good(p.t, line)
+			return nil
+		}
+	}
+	return []scene{
+		{line: "gatehouse group create ops --description Operations"},
+		{line: "gatehouse group update ops --description 'Operations and support'"},
+		{line: "gatehouse group add ops bob deployer"},
+		{line: "gatehouse group remove ops bob"},
+		{line: "gatehouse group delete --yes support", before: first("gatehouse group create support")},
+		{line: "gatehouse acl create dcos:adminrouter:service:grafana --description 'The dashboards'"},
+		{line: "gatehouse acl update dcos:adminrouter:service:grafana --description Dashboards"},
+		{line: "gatehouse acl delete --yes dcos:adminrouter:service:wiki", before: first("gatehouse acl create dcos:adminrouter:service:wiki")},
+		{line: "gatehouse permission grant dcos:adminrouter:ops:mesos full --group ops"},
+		{line: "gatehouse permission grant dcos:service:marathon:marathon:services:/prod read update --user deployer"},
+		{line: "gatehouse can-i dcos:service:marathon:marathon:services:/prod update --as deployer"},
+		{line: "gatehouse permission revoke dcos:adminrouter:ops:mesos full --group ops"},
+		{line: "gatehouse permission revoke dcos:service:marathon:marathon:services:/prod --all --user deployer"},
 	}
 }
 

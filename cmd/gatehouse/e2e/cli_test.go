@@ -261,7 +261,7 @@ func TestLoginsRememberWhomTheyTrust(t *testing.T) {
 	d.good(t, "rm ca.crt && gatehouse user list && gatehouse health && gatehouse token verify")
 	d.file(t, "ca.crt", string(c.CA))
 	d.good(t, "GATEHOUSE_CA_CERT=ca.crt GATEHOUSE_URL="+strings.Replace(api, "127.0.0.1", "localhost", 1)+" gatehouse masters")
-	d.good(t, "gatehouse service-account create svc --secret-file svc.json && gatehouse login --name svc --service-key svc.json && gatehouse user list")
+	d.good(t, "gatehouse service-account create svc --secret-file svc.json && gatehouse login --name svc --service-key svc.json && gatehouse whoami")
 	if secret := d.good(t, "cat svc.json"); !strings.Contains(secret, `"login_endpoint": "`+api+`/acs/api/v1/auth/login"`) {
 		t.Errorf("the login secret is %s", secret)
 	}
