@@ -24,12 +24,14 @@ func (r *reader) fail(n *yaml.Node, format string, args ...any) {
 	r.wrong.add(r.at(n), format, args...)
 }
 
-// solid is the node that an alias stands for.
+// solid is the node that an alias stands for, where the alias is.
 func solid(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
+	if n.Kind != yaml.AliasNode {
+		return n
 	}
-	return n
+	meant := *n.Alias
+	meant.Line = n.Line
+	return &meant
 }
 
 // mapping reads a mapping with these names. It reports whether it is one.

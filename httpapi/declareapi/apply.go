@@ -10,6 +10,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/audit"
 	"gatehouse/httpapi/declare"
 	"gatehouse/keyring/token"
 )
@@ -30,7 +31,26 @@ func (a *api) apply(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	if err != nil {
 		return nil, err
 	}
+	if !outcome.Replayed {
+		record(r, in.Changes, changes, outcome.Index)
+	}
 	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
+}
+
+// record leaves audit records of the parts of a change that is made: how many of what, and one of each, so that a search for a user or
+// a resource finds who changed it. They have the request id of the whole.
+func record(r *httpapi.Request, declared []declare.Change, changes []command.Change, index uint64) {
+	part := func(object string) {
+		r.Audit(httpapi.Record{Action: r.Route.ID, Object: object, Allow: true, Reason: "part of the change", Stage: audit.Outcome, Index: index})
+	}
+	part(declare.Summary(declared))
+	for _, c := range changes {
+		object := c.String()
+		if c.Grant != nil && !c.Remove {
+			object += ": " + c.Grant.Actions.String()
+		}
+		part(object)
+	}
 }
 
 // hint is what is wrong with the JSON, without the library's prefix and in bounds.
