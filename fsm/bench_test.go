@@ -104,19 +104,6 @@ func BenchmarkRehearse(b *testing.B) {
 	}
 }
 
-// BenchmarkAuthorize decides for a user in one group among 100,000 who is no superuser.
-func BenchmarkAuthorize(b *testing.B) {
-	m := newMachine(b)
-	crowd(m, 100_000)
-	s, rid := m.State(), resource(31)
-	b.ReportAllocs()
-	for b.Loop() {
-		if iam.Authorize(s, "user-0000042@example.com", rid, iam.Update) {
-			b.Fatal("granted")
-		}
-	}
-}
-
 // BenchmarkSnapshot takes a snapshot of 100,000 users. "take-ns" is what Raft's state machine thread waits for;
 // "max-apply-ms" the longest that a batch of writes took while the snapshot was written.
 func BenchmarkSnapshot(b *testing.B) {

@@ -160,6 +160,10 @@ func (d directory) GroupsOf(uid string) iter.Seq[string] { return slices.Values(
 func (d directory) UserActions(uid, rid string) Actions  { return d.users[[2]string{uid, rid}] }
 func (d directory) GroupActions(gid, rid string) Actions { return d.teams[[2]string{gid, rid}] }
 
+func (d directory) GroupsGrant(uid, rid string, wanted Actions) bool {
+	return slices.ContainsFunc(d.groups[uid], func(gid string) bool { return d.GroupActions(gid, rid)&wanted != 0 })
+}
+
 func TestAuthorize(t *testing.T) {
 	d := directory{
 		groups: map[string][]string{"boss": {"staff", "superusers"}, "member": {"staff", "readers"}},

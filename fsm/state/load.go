@@ -70,7 +70,7 @@ func (l *Loader) add(r *record) error {
 		d.services += b2i(r.User.Service())
 		return load(&d.users, userItem{r.User.UID, r.User})
 	case r.Group != nil:
-		return load(&d.groups, groupItem{r.Group.GID, r.Group})
+		return load(&d.groups, groupItem{r.Group.GID, r.Group, d.decisions.nextNumber()})
 	case r.ACL != nil:
 		return load(&d.acls, aclItem{r.ACL.RID, r.ACL})
 	case r.Member != nil:
@@ -123,6 +123,7 @@ func (d *data) loadMembership(m *Membership) error {
 	}
 	m.GID, m.UID = g.GID, u.UID
 	d.memberOf.own().Set(m)
+	d.indexMembership(m.GID, m.UID, true)
 	return load(&d.members, m)
 }
 
@@ -131,6 +132,7 @@ func (d *data) loadGrant(g *Grant) error {
 		return errReference
 	}
 	d.grantsOf.own().Set(g)
+	d.indexGrant(g)
 	return load(&d.grants, g)
 }
 

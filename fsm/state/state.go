@@ -54,6 +54,7 @@ type data struct {
 	memberOf     tree[*Membership] // by uid, gid
 	grants       tree[*Grant]      // by rid, principal
 	grantsOf     tree[*Grant]      // by principal, rid
+	decisions    decisions         // what follows from memberships and grants
 	cutoffs      tree[cutoffItem]  // by uid
 	cutoffExpiry tree[*Cutoff]     // by expiry, uid
 	replays      tree[*Replay]     // by uid, key
@@ -68,8 +69,9 @@ type userItem struct {
 }
 
 type groupItem struct {
-	gid string
-	g   *iam.Group
+	gid    string
+	g      *iam.Group
+	number uint64 // see decisions
 }
 
 type aclItem struct {
@@ -220,15 +222,6 @@ func (d *data) UserActions(uid, rid string) iam.Actions { return d.Actions(rid, 
 
 // GroupActions returns what the group was granted on exactly this resource.
 func (d *data) GroupActions(gid, rid string) iam.Actions { return d.Actions(rid, gid, true) }
-
-// Actions returns what the user, or the group, was granted directly on exactly this resource.
-func (d *data) Actions(rid, principal string, group bool) iam.Actions {
-	g, ok := d.grants.get(&Grant{RID: rid, Principal: principal, Group: group})
-	if !ok {
-		return 0
-	}
-	return g.Actions
-}
 
 // Grants yields the grants on the resource: those of users by uid, then those of groups by gid.
 func (d *data) Grants(rid string) iter.Seq[*Grant] {

@@ -101,11 +101,17 @@ func (t *Txn) countService(by int) {
 }
 
 // PutGroup creates or replaces a group.
-func (t *Txn) PutGroup(g *iam.Group) { set(&t.undo, &t.groups, groupItem{g.GID, g}) }
+func (t *Txn) PutGroup(g *iam.Group) {
+	item, ok := t.groups.get(groupItem{gid: g.GID})
+	if !ok {
+		item.number = t.decisions.nextNumber()
+	}
+	set(&t.undo, &t.groups, groupItem{g.GID, g, item.number})
+}
 
 // DeleteGroup drops the group and everything that hangs on it: memberships and grants.
 func (t *Txn) DeleteGroup(gid string) {
-	if _, removed := remove(&t.undo, &t.groups, groupItem{gid: gid}); !removed {
+	if _, ok := t.Group(gid); !ok {
 		return
 	}
 	for _, uid := range slices.Collect(t.Members(gid)) {
@@ -114,6 +120,7 @@ func (t *Txn) DeleteGroup(gid string) {
 	for _, g := range slices.Collect(t.GrantsOf(gid, true)) {
 		t.deleteGrant(g)
 	}
+	remove(&t.undo, &t.groups, groupItem{gid: gid}) // at last: until then its number is needed
 }
 
 // PutACL creates or replaces a protected resource.
@@ -135,6 +142,8 @@ func (t *Txn) PutMembership(gid, uid string) {
 	m := &Membership{GID: gid, UID: uid}
 	set(&t.undo, &t.members, m)
 	set(&t.undo, &t.memberOf, m)
+	t.keepDecisions()
+	t.indexMembership(gid, uid, true)
 }
 
 // DeleteMembership takes the user out of the group.
@@ -142,6 +151,8 @@ func (t *Txn) DeleteMembership(gid, uid string) {
 	m := &Membership{GID: gid, UID: uid}
 	remove(&t.undo, &t.members, m)
 	remove(&t.undo, &t.memberOf, m)
+	t.keepDecisions()
+	t.indexMembership(gid, uid, false)
 }
 
 // PutGrant sets what the principal may do on the resource, both of which must exist; the empty set removes the grant.
@@ -153,11 +164,15 @@ func (t *Txn) PutGrant(g Grant) {
 	}
 	set(&t.undo, &t.grants, &g)
 	set(&t.undo, &t.grantsOf, &g)
+	t.keepDecisions()
+	t.indexGrant(&g)
 }
 
 func (t *Txn) deleteGrant(g *Grant) {
 	remove(&t.undo, &t.grants, g)
 	remove(&t.undo, &t.grantsOf, g)
+	t.keepDecisions()
+	t.indexGrant(&Grant{RID: g.RID, Principal: g.Principal, Group: g.Group})
 }
 
 // PutSigningKey creates or replaces a key.
