@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -97,8 +98,9 @@ func routePath(u *url.URL) string {
 }
 
 // decodeParams percent-decodes every parameter exactly once, in place. It reports false for what is no route: an empty
-// parameter, a malformed escape, and a slash in a rid that was not doubly encoded (contract 0.6), so that no two spellings of
-// one path differ in nothing but the encoding of a slash (hostile P2).
+// parameter, a malformed escape, bytes that are no UTF-8 (records cannot hold them: two of them would become one), and a slash
+// in a rid that was not doubly encoded (contract 0.6), so that no two spellings of one path differ in nothing but the encoding
+// of a slash (hostile P2).
 func decodeParams(params httprouter.Params) bool {
 	for i := range params {
 		p := &params[i]
@@ -115,7 +117,7 @@ func decodeParams(params httprouter.Params) bool {
 			}
 			p.Value = ridSlashes.Replace(p.Value)
 		}
-		if p.Value == "" {
+		if p.Value == "" || !utf8.ValidString(p.Value) {
 			return false
 		}
 	}

@@ -1,0 +1,127 @@
+package conformance
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// deviation is an answer that the description does not name.
+type deviation struct {
+	operations string // the operations it is for: their names begin with this, "" is all
+	status     int
+	codes      []string // "" is an error without a code
+	reason     string
+}
+
+// deviations are all of them. The description names hardly any error; the contract does.
+var deviations = []deviation{
+	{"", 401, []string{"ERR_UNAUTHENTICATED"}, "it leaves authentication out (contract 1, column auth)"},
+	{"", 403, []string{"ERR_FORBIDDEN"}, "and authorization (contract 1, column auth)"},
+	{"", 400, []string{""}, "bodies that violate their schema, or are none (contract 0.1)"},
+	{"", 406, []string{""}, "clients that want anything but JSON (contract 0.1)"},
+	{"PUT ", 415, []string{""}, "bodies of another type (contract 0.1)"},
+	{"", 400, []string{"ERR_UNKNOWN_USER_ID", "ERR_UNKNOWN_GROUP_ID", "ERR_UNKNOWN_RESOURCE_ID"},
+		"unknown entities are 400 with a code (contract 9, decision 2)"},
+	{"PUT /users/{uid}", 400, []string{"ERR_INVALID_DATA", "ERR_INVALID_PUBLIC_KEY", "ERR_INVALID_USER_ID"}, "rules of contract 1.3"},
+	{"PATCH /users/{uid}", 400, []string{"ERR_INVALID_DATA"}, "rules of contract 1.4; the 501 of service accounts is one of them (decision 38)"},
+	{"PUT /groups/{gid}", 400, []string{"ERR_INVALID_GROUP_ID", "ERR_INVALID_DATA"}, "rules of contract 1.6"},
+	{"PUT /acls/{rid}", 400, []string{"ERR_INVALID_RESOURCE_ID", "ERR_INVALID_DATA"}, "rules of contract 9, decision 3"},
+	{"GET /acls/{rid}", 400, []string{"ERR_USER_NOT_IN_ACL", "ERR_GROUP_NOT_IN_ACL", "ERR_INVALID_ACTION"}, "contract 1.1"},
+	{"DELETE /acls/{rid}", 400, []string{"ERR_USER_NOT_IN_ACL", "ERR_GROUP_NOT_IN_ACL", "ERR_ACTION_NOT_YET_STORED", "ERR_INVALID_ACTION"}, "contract 1.1"},
+	{"PUT /acls/{rid}/", 400, []string{"ERR_INVALID_ACTION"}, "five actions (contract 1.8)"},
+	{"PUT /acls/{rid}/", 409, []string{"ERR_PERMISSION_EXISTS"}, "a grant that exists (contract 9, decision 1)"},
+	{"DELETE /groups/{gid}/users/{uid}", 400, []string{"ERR_USER_NOT_IN_GROUP"}, "contract 0.4"},
+	{"DELETE /", 400, []string{"ERR_NO_MORE_SUPERUSERS", "ERR_IS_SUPERUSER_GROUP", "ERR_IS_SUPERUSER_ACL"}, "lock-out protection (contract 3.4)"},
+}
+
+// excuse finds the row for an answer.
+func excuse(operation string, a answer) (int, bool) {
+	i := slices.IndexFunc(deviations, func(d deviation) bool {
+		return d.status == a.status && strings.HasPrefix(operation, d.operations) && slices.Contains(d.codes, a.code())
+	})
+	return i, i >= 0
+}
+
+// never are documented statuses that no request gets, and why.
+var never = map[string]string{
+	"PATCH /users/{uid} 501": "service accounts are refused a password with 400 (contract 9, decision 38)",
+}
+
+// elsewhere are the operations of identity providers and of directories, with what a superuser is answered as long as there are none.
+var elsewhere = map[string]int{
+	"GET /auth/login":                                         400,
+	"GET /auth/oidc/callback":                                 404,
+	"GET /auth/oidc/providers/{provider-id}":                  404,
+	"PUT /auth/oidc/providers/{provider-id}":                  404,
+	"PATCH /auth/oidc/providers/{provider-id}":                404,
+	"DELETE /auth/oidc/providers/{provider-id}":               404,
+	"GET /auth/saml/providers/{provider-id}":                  404,
+	"PUT /auth/saml/providers/{provider-id}":                  404,
+	"PATCH /auth/saml/providers/{provider-id}":                404,
+	"DELETE /auth/saml/providers/{provider-id}":               404,
+	"POST /auth/saml/providers/{provider-id}/acs-callback":    404,
+	"GET /auth/saml/providers/{provider-id}/acs-callback-url": 404,
+	"GET /auth/saml/providers/{provider-id}/sp-metadata":      404,
+	"GET /ldap/config":                                        404,
+	"PUT /ldap/config":                                        404,
+	"DELETE /ldap/config":                                     404,
+	"POST /ldap/config/test":                                  404,
+	"POST /ldap/importgroup":                                  404,
+	"POST /ldap/importuser":                                   404,
+}
+
+func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {
+	h := newHouse(t, setting{})
+	seen := newAnswers(t)
+	h.look = seen.check
+	h.driveEverything(t)
+	for path, item := range published().Paths.Map() {
+		for method, op := range item.Operations() {
+			name := method + " " + path
+			if _, other := elsewhere[name]; other {
+				continue
+			}
+			for status := range op.Responses.Map() {
+				code, _ := strconv.Atoi(status)
+				if excused := never[name+" "+status] != ""; excused == seen.seen[name][code] {
+					t.Errorf("%s: status %s is described; answered: %v, excused: %v", name, status, seen.seen[name][code], excused)
+				}
+			}
+		}
+	}
+	for i, d := range deviations {
+		if !seen.used[i] {
+			t.Errorf("no answer of %q deviates by %d %q any more", d.operations, d.status, d.codes)
+		}
+	}
+}
+
+func TestOperationsOfProvidersAndDirectoriesAnswerAsLongAsThereAreNone(t *testing.T) {
+	h := newHouse(t, setting{})
+	token := h.login(root, rootPassword)
+	left := maps.Clone(elsewhere)
+	for path, item := range published().Paths.Map() {
+		for method := range item.Operations() {
+			name := method + " " + path
+			want, other := left[name]
+			if !other {
+				continue
+			}
+			delete(left, name)
+			body := ""
+			if method != http.MethodGet && method != http.MethodDelete {
+				body = "{}"
+			}
+			if got := h.do(method, prefix+strings.ReplaceAll(path, "{provider-id}", "idp"), token, body); got.status != want {
+				t.Errorf("%s: got %d %s, want %d", name, got.status, got.body, want)
+			}
+		}
+	}
+	for name := range left {
+		t.Errorf("%s is not described", name)
+	}
+}

@@ -1,0 +1,122 @@
+package conformance
+
+import "slices"
+
+// rule is who may ask a row, as the contract has it. It is written down here once more, so that a row whose access
+// changes by mistake fails.
+type rule int
+
+const (
+	public    rule = iota // anybody, with whatever token
+	anyone                // every authenticated caller
+	managers              // superusers and holders of full on dcos:adminrouter:acs; with --authorization open every authenticated caller
+	owner                 // as managers, and whoever asks about itself
+	superuser             // superusers
+	asked                 // policy queries: superusers, and whoever asks about itself; on the internal listener and the admin socket anybody
+	operator              // the admin socket, without any token
+)
+
+// line is a row of the table of routes and a request for it that succeeds.
+type line struct {
+	id     string
+	rule   rule
+	method string
+	target string
+	body   string
+	status int    // of an answer to somebody who may
+	ghost  string // the same request for what does not exist; "" if there is no such thing
+	own    string // the same request about the caller, whose uid replaces CALLER
+}
+
+const targetRID, ghostRID = "dcos:thing:/a/b", "dcos:nothing:/a/b"
+
+// lines has every row of the table of routes once. A new row without a line fails.
+func lines() []line {
+	const ours, internal = "/gatehouse/v1", prefix + "/internal"
+	const read = "&action=read&rid=dcos:thing:%2Fa%2Fb"
+	return slices.Concat([]line{
+		{id: "iam.users.list", rule: managers, method: "GET", target: prefix + "/users", status: 200},
+		{id: "iam.users.get", rule: managers, method: "GET", target: userPath("target"), status: 200, ghost: userPath("ghost")},
+		{id: "iam.users.create", rule: managers, method: "PUT", target: userPath("new"), body: `{"password":"password"}`, status: 201, ghost: userPath("target")},
+		{id: "iam.users.update", rule: owner, method: "PATCH", target: userPath("target"), body: `{"description":"x"}`, status: 204, ghost: userPath("ghost")},
+		{id: "iam.users.delete", rule: managers, method: "DELETE", target: userPath("target"), status: 204, ghost: userPath("ghost")},
+		{id: "iam.users.groups", rule: owner, method: "GET", target: userPath("target") + "/groups", status: 200, ghost: userPath("ghost") + "/groups", own: userPath("CALLER") + "/groups"},
+		{id: "iam.users.permissions", rule: owner, method: "GET", target: userPath("target") + "/permissions", status: 200, ghost: userPath("ghost") + "/permissions", own: userPath("CALLER") + "/permissions"},
+		{id: "iam.groups.list", rule: managers, method: "GET", target: prefix + "/groups", status: 200},
+		{id: "iam.groups.get", rule: managers, method: "GET", target: groupPath("team"), status: 200, ghost: groupPath("ghost")},
+		{id: "iam.groups.create", rule: managers, method: "PUT", target: groupPath("new"), body: `{"description":""}`, status: 201, ghost: groupPath("team")},
+		{id: "iam.groups.update", rule: managers, method: "PATCH", target: groupPath("team"), body: `{"description":"x"}`, status: 204, ghost: groupPath("ghost")},
+		{id: "iam.groups.delete", rule: managers, method: "DELETE", target: groupPath("team"), status: 204, ghost: groupPath("ghost")},
+		{id: "iam.groups.users.list", rule: managers, method: "GET", target: groupPath("team") + "/users", status: 200, ghost: groupPath("ghost") + "/users"},
+		{id: "iam.groups.permissions", rule: managers, method: "GET", target: groupPath("team") + "/permissions", status: 200, ghost: groupPath("ghost") + "/permissions"},
+		{id: "iam.groups.users.add", rule: managers, method: "PUT", target: memberPath("team", "target-robot"), status: 204, ghost: memberPath("ghost", "ghost")},
+		{id: "iam.groups.users.remove", rule: managers, method: "DELETE", target: memberPath("team", "target"), status: 204, ghost: memberPath("team", "ghost")},
+		{id: "iam.acls.list", rule: managers, method: "GET", target: prefix + "/acls", status: 200},
+		{id: "iam.acls.get", rule: managers, method: "GET", target: aclPath(targetRID), status: 200, ghost: aclPath(ghostRID)},
+		{id: "iam.acls.create", rule: managers, method: "PUT", target: aclPath("dcos:new"), body: `{"description":""}`, status: 201, ghost: aclPath(targetRID)},
+		{id: "iam.acls.update", rule: managers, method: "PATCH", target: aclPath(targetRID), body: `{"description":"x"}`, status: 204, ghost: aclPath(ghostRID)},
+		{id: "iam.acls.delete", rule: managers, method: "DELETE", target: aclPath(targetRID), status: 204, ghost: aclPath(ghostRID)},
+		{id: "iam.acls.permissions", rule: managers, method: "GET", target: aclPath(targetRID) + "/permissions", status: 200, ghost: aclPath(ghostRID) + "/permissions"},
+	}, grantLines("users", "target"), grantLines("groups", "team"), []line{
+		{id: "iam.auth.login", rule: public, method: "POST", target: loginPath, body: object("uid", root, "password", rootPassword), status: 200},
+		{id: "iam.auth.start", rule: public, method: "GET", target: loginPath, status: 400},
+		{id: "iam.auth.logout", rule: public, method: "GET", target: prefix + "/auth/logout", status: 200},
+		{id: "iam.auth.jwks", rule: public, method: "GET", target: prefix + "/auth/jwks", status: 200},
+		{id: "iam.auth.providers", rule: public, method: "GET", target: prefix + "/auth/providers", status: 200},
+		{id: "iam.auth.oidc.providers", rule: public, method: "GET", target: prefix + "/auth/oidc/providers", status: 200},
+		{id: "iam.auth.saml.providers", rule: public, method: "GET", target: prefix + "/auth/saml/providers", status: 200},
+		{id: "iam.uiconfig", rule: public, method: "GET", target: prefix + "/uiconfig", status: 200},
+		{id: "iam.uiconfig.metadata", rule: public, method: "GET", target: "/dcos-metadata/ui-config.json", status: 200},
+		{id: "iam.openapi", rule: public, method: "GET", target: internal + "/openapispec.yaml", status: 200},
+		{id: "iam.policyquery", rule: asked, method: "GET", target: internal + "/policyquery?uid=target" + read, status: 200,
+			ghost: internal + "/policyquery?uid=ghost" + read, own: internal + "/policyquery?uid=CALLER" + read},
+		{id: "iam.policyquery.batch", rule: asked, method: "POST", target: internal + "/policyquery", status: 200,
+			body: `{"queries":[{"uid":"target","rid":"dcos:thing:/a/b","action":"read"}]}`},
+		{id: "gatehouse.authorize", rule: superuser, method: "GET", target: ours + "/authorize?action=full&rid=dcos:superuser", status: 200,
+			ghost: ours + "/authorize?action=full&rid=dcos:nothing", own: ours + "/authorize?action=read&rid=dcos:everybody"},
+		{id: "gatehouse.authorize.batch", rule: anyone, method: "POST", target: ours + "/authorize", status: 200,
+			body: `{"queries":[{"rid":"dcos:thing:/a/b","action":"read"}]}`},
+		{id: "gatehouse.authorize.path", rule: anyone, method: "DELETE", target: ours + "/authorize/a", status: 400}, // no rules
+		{id: "gatehouse.explain", rule: owner, method: "GET", target: ours + "/explain?uid=target" + read, status: 200,
+			ghost: ours + "/explain?uid=ghost" + read, own: ours + "/explain?uid=CALLER" + read},
+		{id: "gatehouse.iam.export", rule: superuser, method: "GET", target: ours + "/iam/export", status: 200},
+		{id: "gatehouse.iam.apply", rule: superuser, method: "POST", target: ours + "/iam/apply", status: 204,
+			body: `{"changes":[{"group":{"gid":"declared","description":""}}]}`},
+		{id: "gatehouse.tokens.revoke", rule: superuser, method: "POST", target: ours + "/users/target/revoke-tokens", status: 200, ghost: ours + "/users/ghost/revoke-tokens"},
+		{id: "gatehouse.tokens.revoke-all", rule: superuser, method: "POST", target: ours + "/revoke-tokens", status: 200},
+		{id: "gatehouse.keys.list", rule: superuser, method: "GET", target: ours + "/keys", status: 200},
+		{id: "gatehouse.keys.activate", rule: superuser, method: "POST", target: ours + "/keys/KID/activate", status: 409, ghost: ours + "/keys/ghost/activate"},
+		{id: "gatehouse.keys.prepare", rule: superuser, method: "POST", target: ours + "/keys", body: "{", status: 400}, // a key takes its time
+		{id: "gatehouse.keys.retire", rule: superuser, method: "POST", target: ours + "/keys/KID/retire", status: 409, ghost: ours + "/keys/ghost/retire"},
+		{id: "gatehouse.cluster-keys.list", rule: superuser, method: "GET", target: ours + "/cluster-keys", status: 200},
+		{id: "gatehouse.cluster-keys.activate", rule: superuser, method: "POST", target: ours + "/cluster-keys/RING/activate", status: 409, ghost: ours + "/cluster-keys/ghost/activate"},
+		{id: "gatehouse.masters.remove", rule: superuser, method: "DELETE", target: ours + "/masters/master-2", status: 204, ghost: ours + "/masters/ghost"},
+		{id: "gatehouse.superuser.reset", rule: operator, method: "POST", target: ours + "/reset-superuser", body: object("uid", "target", "password", "password"), status: 200},
+		{id: "dcos.root", rule: public, method: "GET", target: "/", status: 200},
+		{id: "dcos.version", rule: public, method: "GET", target: "/dcos-metadata/dcos-version.json", status: 200},
+		{id: "dcos.ca", rule: public, method: "GET", target: "/ca/dcos-ca.crt", status: 200},
+		{id: "dcos.buildinfo", rule: anyone, method: "GET", target: "/pkgpanda/active.buildinfo.full.json", status: 200},
+		{id: "dcos.metadata", rule: anyone, method: "GET", target: "/metadata", status: 200},
+		{id: "dcos.state-summary", rule: anyone, method: "GET", target: "/mesos/state-summary", status: 200},
+		{id: "dcos.acs", rule: anyone, method: "GET", target: prefix, status: 404},     // a token is what is asked for
+		{id: "dcos.login", rule: public, method: "GET", target: "/login", status: 404}, // says how to log in
+		{id: "ops.health", rule: public, method: "GET", target: ours + "/health", status: 200},
+		{id: "ops.health.leader", rule: public, method: "GET", target: ours + "/health/leader", status: 200},
+		{id: "ops.health.strict", rule: public, method: "GET", target: ours + "/health/strict", status: 200},
+		{id: "ops.masters", rule: public, method: "GET", target: ours + "/masters", status: 200},
+		{id: "ops.metrics", rule: public, method: "GET", target: "/metrics", status: 200},
+		{id: "ops.openapi", rule: public, method: "GET", target: ours + "/openapi.yaml", status: 200},
+	})
+}
+
+// grantLines are the five rows for a kind of principal, one of which has the action read on the target.
+func grantLines(kind, principal string) []line {
+	entry, ghost := aclPath(targetRID)+"/"+kind+"/"+principal, aclPath(targetRID)+"/"+kind+"/ghost"
+	return []line{
+		{id: "iam.acls." + kind + ".list", rule: managers, method: "GET", target: entry, status: 200, ghost: ghost},
+		{id: "iam.acls." + kind + ".revoke-all", rule: managers, method: "DELETE", target: entry, status: 204, ghost: ghost},
+		{id: "iam.acls." + kind + ".get", rule: managers, method: "GET", target: entry + "/read", status: 200, ghost: ghost + "/read"},
+		{id: "iam.acls." + kind + ".grant", rule: managers, method: "PUT", target: entry + "/update", status: 204, ghost: ghost + "/read"},
+		{id: "iam.acls." + kind + ".revoke", rule: managers, method: "DELETE", target: entry + "/read", status: 204, ghost: ghost + "/read"},
+	}
+}

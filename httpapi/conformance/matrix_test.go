@@ -1,0 +1,212 @@
+package conformance
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/httpapi"
+)
+
+// caller is somebody who asks.
+type caller struct {
+	name      string
+	uid       string // "" is nobody: the token is no good
+	token     string
+	manager   bool // full on dcos:adminrouter:acs, or superuser
+	superuser bool
+}
+
+// inhabited is a house with what the lines ask for, and its callers.
+func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []caller) {
+	t.Helper()
+	edition := map[httpapi.Authorization]httpapi.Edition{httpapi.AuthorizationOpen: httpapi.Open}[authorization]
+	h := newHouse(t, setting{authorization: authorization, edition: edition, masters: 2, quiet: true})
+	token := h.login(root, rootPassword)
+	for _, uid := range []string{"target", "user", "member", "holder", "group-holder", "reader", "half", "gone", "revoked"} {
+		h.addUser(token, uid)
+	}
+	h.addService(token, "robot")
+	h.addService(token, "target-robot")
+	h.addGroup(token, "team", "target")
+	h.addGroup(token, "granted", "member")
+	h.addGroup(token, "managers", "group-holder")
+	for _, rid := range []string{targetRID, "dcos:adminrouter:package", "dcos:adminrouter:acs", "dcos:everybody"} {
+		h.addACL(token, rid)
+	}
+	h.grant(token, targetRID, "users", "target", "read")
+	h.grant(token, targetRID, "groups", "team", "read")
+	h.grant(token, "dcos:adminrouter:package", "groups", "granted", "full")
+	h.grant(token, "dcos:adminrouter:acs", "users", "holder", "full")
+	h.grant(token, "dcos:adminrouter:acs", "groups", "managers", "full")
+	for _, action := range []string{"create", "read", "update", "delete"} {
+		h.grant(token, "dcos:adminrouter:acs", "users", "reader", action)
+	}
+	h.grant(token, "dcos:superuser", "users", "half", "read")
+	for _, uid := range []string{"user", "robot", "member", "holder", "group-holder", "reader"} {
+		h.grant(token, "dcos:everybody", "users", uid, "read")
+	}
+	callers := []caller{
+		{name: "no token"},
+		{name: "no token that we gave", token: "x.y.z"},
+		{name: "a user", uid: "user"},
+		{name: "a service account", uid: "robot"},
+		{name: "a member of a group with a grant", uid: "member"},
+		{name: "a holder of full on dcos:adminrouter:acs", uid: "holder", manager: true},
+		{name: "a member of a group that holds it", uid: "group-holder", manager: true},
+		{name: "a holder of everything there but full", uid: "reader"},
+		{name: "a superuser", uid: root, token: token, manager: true, superuser: true},
+		{name: "a superuser by one action", uid: "half", manager: true, superuser: true},
+		{name: "a user who was deleted", token: h.loginUser("gone")},
+		{name: "a user whose tokens were revoked", token: h.loginUser("revoked")},
+	}
+	for i, c := range callers {
+		switch {
+		case c.uid == "robot":
+			callers[i].token = h.loginService("robot")
+		case c.token == "" && c.uid != "":
+			callers[i].token = h.loginUser(c.uid)
+		}
+	}
+	h.do("DELETE", userPath("gone"), token, "").want(t, http.StatusNoContent, "")
+	h.do("POST", "/gatehouse/v1/users/revoked/revoke-tokens", token, "").want(t, http.StatusOK, "")
+	return h, callers
+}
+
+// surface is a door of a master.
+type surface struct {
+	name string
+	door func(*master) http.Handler
+	// serves reports whether a path is served there at all.
+	serves func(path string) bool
+	// trusted doors answer policy queries without asking who asks, and open is that of the operator.
+	trusted, open bool
+}
+
+var surfaces = []surface{
+	{name: "the API listener", door: func(m *master) http.Handler { return m.public }, serves: func(string) bool { return true }},
+	{name: "the internal listener", door: func(m *master) http.Handler { return m.internal }, trusted: true, serves: func(path string) bool {
+		return strings.HasPrefix(path, "/gatehouse/v1/") || strings.HasPrefix(path, prefix+"/internal/") || path == "/metrics"
+	}},
+	{name: "the admin socket", door: func(m *master) http.Handler { return m.admin }, trusted: true, open: true, serves: func(string) bool { return true }},
+}
+
+// verdict is what a caller gets for a line on a surface.
+func (l line) verdict(c caller, s surface, open bool) int {
+	switch {
+	case !s.serves(l.target), l.rule == operator && !s.open:
+		return http.StatusNotFound
+	case l.rule == public, l.rule == operator, l.rule == asked && s.trusted:
+		return l.status
+	case c.uid == "":
+		return http.StatusUnauthorized
+	case c.superuser, l.rule == anyone, l.rule <= owner && (c.manager || open):
+		return l.status
+	}
+	return http.StatusForbidden
+}
+
+// TestEveryCallerGetsWhatTheMatrixSays asks every row as every caller on every surface (hostile A16).
+func TestEveryCallerGetsWhatTheMatrixSays(t *testing.T) {
+	rows := map[string]bool{}
+	for _, authorization := range []httpapi.Authorization{httpapi.AuthorizationEnterprise, httpapi.AuthorizationOpen} {
+		h, callers := inhabited(t, authorization)
+		for _, l := range h.linesOf(t) {
+			rows[l.id] = true
+			for _, s := range surfaces {
+				for _, c := range callers {
+					where := fmt.Sprintf("%s: %s: %s %s as %s", authorization, s.name, l.method, l.target, c.name)
+					h.cell(t, where, l, s, c, l.verdict(c, s, authorization == httpapi.AuthorizationOpen))
+				}
+			}
+		}
+	}
+	for _, l := range lines() {
+		if !rows[l.id] {
+			t.Errorf("there is no row %s", l.id)
+		}
+	}
+}
+
+// linesOf are the lines of the rows of this house, with its keys. Every row has one.
+func (h *house) linesOf(t *testing.T) (asked []line) {
+	t.Helper()
+	all := lines()
+	keys := strings.NewReplacer("KID", signingKey().KID, "RING", ring().PrimaryID())
+	for _, r := range h.leader().server.Routes() {
+		i := slices.IndexFunc(all, func(l line) bool { return l.id == r.ID })
+		if i < 0 {
+			t.Errorf("no line for %s: %s %s", r.ID, r.Method, r.Path)
+			continue
+		}
+		if all[i].method != r.Method && r.Method != httpapi.AnyMethod {
+			t.Errorf("%s: the line asks by %s, the row is for %s", r.ID, all[i].method, r.Method)
+		}
+		all[i].target = keys.Replace(all[i].target)
+		asked = append(asked, all[i])
+	}
+	return asked
+}
+
+// cell is one request of the matrix, sent to the leader and to a follower. What is refused writes nothing; what changes something is
+// undone.
+func (h *house) cell(t *testing.T, where string, l line, s surface, c caller, want int) {
+	t.Helper()
+	r := request{method: l.method, target: l.target, body: l.body, token: c.token}
+	before := h.length()
+	for _, m := range h.masters {
+		got := h.ask(s.door(m), r)
+		if got.status != want {
+			t.Errorf("%s: %s: got %d %s, want %d", where, m.id, got.status, strings.TrimSpace(got.body), want)
+			continue
+		}
+		if want != l.status {
+			h.sameForGhosts(t, where, l, s, c, got)
+		}
+		if h.length() == before {
+			continue
+		}
+		if want >= 400 {
+			t.Errorf("%s: refused, and yet something was written", where)
+		}
+		h.rewind(before)
+	}
+}
+
+// sameForGhosts asks for what does not exist, and with a body that nobody understands: who may not ask is told the same every time.
+func (h *house) sameForGhosts(t *testing.T, where string, l line, s surface, c caller, want answer) {
+	t.Helper()
+	if l.ghost != "" {
+		got := h.ask(s.door(h.any()), request{method: l.method, target: l.ghost, body: l.body, token: c.token})
+		if got.status != want.status || got.body != want.body {
+			t.Errorf("%s: %s is answered with %d %s, %s with %d %s", where, l.target, want.status, want.body, l.ghost, got.status, got.body)
+		}
+	}
+	if l.method == http.MethodGet || l.rule == asked { // of a question it is the body that nobody may ask
+		return
+	}
+	if got := h.ask(s.door(h.any()), request{method: l.method, target: l.target, body: "{", token: c.token}); got.status != want.status {
+		t.Errorf("%s: with a broken body: got %d %s, want %d", where, got.status, got.body, want.status)
+	}
+}
+
+func TestEverybodyMayAskAboutThemselves(t *testing.T) {
+	for _, authorization := range []httpapi.Authorization{httpapi.AuthorizationEnterprise, httpapi.AuthorizationOpen} {
+		h, callers := inhabited(t, authorization)
+		for _, l := range lines() {
+			for _, c := range callers {
+				if l.own == "" || c.uid == "" {
+					continue
+				}
+				own := strings.ReplaceAll(l.own, "CALLER", c.uid)
+				for _, m := range h.masters {
+					if got := h.ask(m.public, request{method: l.method, target: own, body: l.body, token: c.token}); got.status != l.status {
+						t.Errorf("%s: %s %s as %s: got %d %s, want %d", authorization, l.method, own, c.name, got.status, got.body, l.status)
+					}
+				}
+			}
+		}
+	}
+}
