@@ -63,6 +63,7 @@ var errorTable = map[fault.Code]errorRow{
 
 	fault.BadRequest:           {status: 400, hidden: true},
 	fault.Schema:               {status: 400, title: "Bad Request", hidden: true},
+	fault.UnknownProvider:      {status: 400, hidden: true},
 	fault.NotFound:             {status: 404, hidden: true, empty: true},
 	fault.MethodNotAllowed:     {status: 405, hidden: true, empty: true},
 	fault.NotAcceptable:        {status: 406, title: "Media type not acceptable", hidden: true},

@@ -9,6 +9,7 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/provider"
 	"gatehouse/keyring"
 	"gatehouse/keyring/token"
 )
@@ -158,6 +159,31 @@ func (m *master) resealOnce(ctx context.Context, term uint64) error {
 			return fmt.Errorf("replace the seal of signing key %s: %w", key.KID, err)
 		}
 		m.log.Info("signing key sealed anew", "kid", key.KID, "key_id", primary)
+	}
+	return m.resealProviders(ctx, term, primary)
+}
+
+// resealProviders does the same for the client secrets of identity providers.
+func (m *master) resealProviders(ctx context.Context, term uint64, primary string) error {
+	for p := range m.machine.State().Providers() {
+		if p.OIDC == nil {
+			continue
+		}
+		if by, err := keyring.SealedKeyID(p.OIDC.SealedSecret); err == nil && by == primary {
+			continue
+		}
+		sealed, err := provider.Reseal(p, m.ring)
+		if err != nil {
+			return fmt.Errorf("seal a client secret anew: %w", err)
+		}
+		_, err = m.machine.Submit(ctx, m.node, m.header(term), command.ResealProvider{ID: p.ID, SealedSecret: sealed})
+		if fault.Is(err, fault.UnknownProvider) {
+			continue // removed just now
+		}
+		if err != nil {
+			return fmt.Errorf("replace the seal of provider %s: %w", p.ID, err)
+		}
+		m.log.Info("client secret sealed anew", "provider", p.ID, "key_id", primary)
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type Change struct {
 	Member *state.Membership `json:"member,omitempty"`
 	// Grant states all actions that the principal holds on the resource.
 	Grant *state.Grant `json:"grant,omitempty"`
+	// Provider is an identity provider as it shall be. The client secret of one that exists is left as it is if none is given.
+	Provider *iam.Provider `json:"provider,omitempty"`
 	// Remove takes the thing away instead: only its id counts. What is not there is removed already.
 	Remove bool `json:"remove,omitempty"`
 }
@@ -95,6 +97,8 @@ func (c Change) String() string {
 		what = "user `" + c.Member.UID + "` in group `" + c.Member.GID + "`"
 	case c.Grant != nil:
 		what = holder(*c.Grant) + " on resource `" + c.Grant.RID + "`"
+	case c.Provider != nil:
+		what = "provider `" + c.Provider.ID + "`"
 	}
 	if c.Remove {
 		return "remove " + what

@@ -23,6 +23,10 @@ func examples() []Command {
 	external := iam.User{UID: "ext", Description: "ä<&>\u2028", ProviderType: iam.OIDC, ProviderID: "https://idp"}
 	return []Command{
 		BeginTerm{LeaderID: "s1"},
+		CreateProvider{Provider: dex()},
+		UpdateProvider{Provider: dex()},
+		DeleteProvider{Type: iam.SAML, ID: "adfs"},
+		ResealProvider{ID: "dex", SealedSecret: []byte("sealed")},
 		InitCluster{ClusterID: "c1", Level: 1, PrimaryKeyID: "k1", SigningKey: key, Superuser: regular("alice"), SuperuserServiceAccount: service("robot")},
 		SetLevel{Level: 2},
 		SetPrimaryKey{KeyID: "k2"},

@@ -18,7 +18,7 @@ type ensurer struct {
 
 func (e *ensurer) change(c *Change) error {
 	if c.things() != 1 {
-		return fault.New(fault.InvalidData, "A change has exactly one of `user`, `group`, `acl`, `member` and `grant`.")
+		return fault.New(fault.InvalidData, "A change has exactly one of `user`, `group`, `acl`, `member`, `grant` and `provider`.")
 	}
 	switch {
 	case c.User != nil && c.Remove:
@@ -35,12 +35,17 @@ func (e *ensurer) change(c *Change) error {
 		return e.acl(c.ACL)
 	case c.Member != nil:
 		return e.member(*c.Member, c.Remove)
+	case c.Provider != nil && c.Remove:
+		e.t.DeleteProvider(c.Provider.ID)
+		return nil
+	case c.Provider != nil:
+		return e.provider(*c.Provider)
 	}
 	return e.grant(*c.Grant, c.Remove)
 }
 
 func (c *Change) things() (n int) {
-	for _, set := range [...]bool{c.User != nil, c.Group != nil, c.ACL != nil, c.Member != nil, c.Grant != nil} {
+	for _, set := range [...]bool{c.User != nil, c.Group != nil, c.ACL != nil, c.Member != nil, c.Grant != nil, c.Provider != nil} {
 		if set {
 			n++
 		}
@@ -200,4 +205,17 @@ func (e *ensurer) grant(want state.Grant, remove bool) error {
 	}
 	g.Actions = want.Actions
 	return putGrant(e.t, g)
+}
+
+func (e *ensurer) provider(p iam.Provider) error {
+	old, exists := e.t.Provider(p.ID)
+	if exists && old.Type() != p.Type() {
+		return fault.New(fault.Conflict, "It exists with type `%s`, which a provider keeps.", old.Type())
+	}
+	if exists && p.OIDC != nil && len(p.OIDC.SealedSecret) == 0 {
+		kept := *p.OIDC
+		kept.SealedSecret = old.OIDC.SealedSecret
+		p.OIDC = &kept
+	}
+	return putProvider(e.t, p)
 }

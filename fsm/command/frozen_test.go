@@ -83,7 +83,24 @@ func frozenLog() []Command {
 		DeleteACL{RID: iam.SuperuserRID},     // refused
 		DeleteGroup{GID: iam.SuperuserGroup}, // refused
 		DeleteUser{UID: "eve", TokenLife: life},
+
+		CreateProvider{Provider: dex()},
+		CreateProvider{Provider: dex()}, // refused
+		CreateProvider{Provider: iam.Provider{ID: "adfs", Description: "ADFS", SAML: &iam.SAMLProvider{Metadata: "<xml/>", BaseURL: "https://dcos.example"}}},
+		ResealProvider{ID: "dex", SealedSecret: []byte("sealed anew")},
+		ResealProvider{ID: "adfs", SealedSecret: []byte("sealed anew")}, // refused
+		UpdateProvider{Provider: dex()},            // refused: another version
+		DeleteProvider{Type: iam.OIDC, ID: "adfs"}, // refused
+		changes(Change{Provider: ptr(dex())}, Change{Provider: &iam.Provider{ID: "adfs"}, Remove: true}),
+		DeleteProvider{Type: iam.OIDC, ID: "dex"},
 	}
+}
+
+// dex is an OpenID Connect provider.
+func dex() iam.Provider {
+	return iam.Provider{ID: "dex", Description: "Dex", OIDC: &iam.OIDCProvider{
+		Issuer: "https://dex.example", BaseURL: "https://dcos.example/", ClientID: "gatehouse", SealedSecret: []byte("sealed"), Insecure: true, CACerts: "pem",
+	}}
 }
 
 // declaredForEver is what a cluster may begin with.

@@ -78,18 +78,30 @@ func lifelineOf(t *state.Txn) (l lifeline) {
 	return l
 }
 
-// canLogIn reports whether the principal of the grant, or one of its members, has credentials.
+// canLogIn reports whether the principal of the grant, or one of its members, has a way to log in.
 func canLogIn(t *state.Txn, g *state.Grant) bool {
 	if !g.Group {
-		u, ok := t.User(g.Principal)
-		return ok && !u.Locked()
+		return hasLogin(t, g.Principal)
 	}
 	for uid := range t.Members(g.Principal) {
-		if u, ok := t.User(uid); ok && !u.Locked() {
+		if hasLogin(t, uid) {
 			return true
 		}
 	}
 	return false
+}
+
+// hasLogin reports whether the user has credentials here, or a configured provider that vouches for it.
+func hasLogin(t *state.Txn, uid string) bool {
+	u, ok := t.User(uid)
+	if !ok || u.Locked() {
+		return false
+	}
+	if !u.Remote() {
+		return true
+	}
+	p, ok := t.Provider(u.ProviderID)
+	return ok && p.Serves(u)
 }
 
 // check refuses the command when the lifeline was there before it and is not any more.

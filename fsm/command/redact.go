@@ -80,3 +80,12 @@ func (c ResealKey) String() string { return c.Kind().String() + " " + c.KID + " 
 
 // GoString keeps the sealed key out of a %#v.
 func (c ResealKey) GoString() string { return c.String() }
+
+// String keeps the sealed secret out of a %v.
+func (c ResealProvider) String() string { return c.Kind().String() + " " + c.ID + " " + redacted }
+
+// GoString keeps the sealed secret out of a %#v.
+func (c ResealProvider) GoString() string { return c.String() }
+
+// LogValue shows which provider's secret is sealed anew.
+func (c ResealProvider) LogValue() slog.Value { return slog.GroupValue(slog.String("id", c.ID)) }

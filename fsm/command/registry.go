@@ -39,6 +39,10 @@ const (
 	KindRevokeAllActions Kind = 58
 	KindApplyChanges     Kind = 59
 	KindRecordAuditHeads Kind = 64
+	KindCreateProvider   Kind = 70
+	KindUpdateProvider   Kind = 71
+	KindDeleteProvider   Kind = 72
+	KindResealProvider   Kind = 73
 )
 
 // spec is what the codec knows about a kind.
@@ -81,6 +85,10 @@ var registry = map[Kind]spec{
 	KindRevokeAllActions: {name: "revoke-all-actions", level: 2, decode: decode[RevokeAllActions]},
 	KindApplyChanges:     {name: "apply-changes", level: 2, decode: decode[ApplyChanges]},
 	KindRecordAuditHeads: {name: "record-audit-heads", level: 2, decode: decode[RecordAuditHeads]},
+	KindCreateProvider:   {name: "create-provider", level: 2, decode: decode[CreateProvider]},
+	KindUpdateProvider:   {name: "update-provider", level: 2, decode: decode[UpdateProvider]},
+	KindDeleteProvider:   {name: "delete-provider", level: 2, decode: decode[DeleteProvider]},
+	KindResealProvider:   {name: "reseal-provider", level: 2, decode: decode[ResealProvider]},
 }
 
 // String names the kind for logs and metrics.

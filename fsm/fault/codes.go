@@ -55,6 +55,9 @@ const (
 	// Internal is a failure of ours; nothing but the request id is told.
 	Internal Code = "INTERNAL"
 
+	// UnknownProvider is a login provider that is not configured: 400, and no code was ever published.
+	UnknownProvider Code = "UNKNOWN_PROVIDER"
+
 	// Unauthenticated is a missing, broken, expired or revoked token: 401 with a challenge.
 	Unauthenticated Code = "ERR_UNAUTHENTICATED"
 	// Forbidden is an authenticated caller without the permission.

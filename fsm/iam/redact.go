@@ -30,3 +30,14 @@ func (k SigningKey) String() string { return "signing key " + k.KID + " " + reda
 
 // GoString does the same for %#v.
 func (k SigningKey) GoString() string { return k.String() }
+
+// LogValue shows which provider it is and hides its client secret.
+func (p Provider) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", p.ID), slog.String("type", p.Type()), slog.String("configuration", redacted))
+}
+
+// String keeps a provider that ends up in a %v from showing its client secret.
+func (p Provider) String() string { return p.Type() + " provider " + p.ID + " " + redacted }
+
+// GoString does the same for %#v.
+func (p Provider) GoString() string { return p.String() }

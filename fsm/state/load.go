@@ -3,6 +3,8 @@ package state
 import (
 	"errors"
 	"fmt"
+
+	"gatehouse/fsm/iam"
 )
 
 // Loader builds a State from the records of a dump. It takes them only as WriteRecords orders them, once each, and only
@@ -84,6 +86,8 @@ func (l *Loader) add(r *record) error {
 		return load(&d.cutoffs, cutoffItem{r.Cutoff.UID, r.Cutoff})
 	case r.Replay != nil:
 		return d.loadReplay(r.Replay)
+	case r.Provider != nil:
+		return d.loadProvider(r.Provider)
 	}
 	return d.loadHead(r.Head)
 }
@@ -92,7 +96,7 @@ func (l *Loader) add(r *record) error {
 func (r *record) stage() (int, error) {
 	set := [...]bool{
 		r.Meta != nil, r.User != nil, r.Group != nil, r.ACL != nil, r.Member != nil,
-		r.Grant != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
+		r.Grant != nil, r.Provider != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
 	}
 	stage, n := 0, 0
 	for i, is := range set {
@@ -168,6 +172,13 @@ func (d *data) loadKey(r *keyRecord) error {
 	}
 	d.keys = append(d.keys[:len(d.keys):len(d.keys)], &k)
 	return nil
+}
+
+func (d *data) loadProvider(p *iam.Provider) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	return load(&d.providers, p)
 }
 
 func (d *data) loadHead(h *AuditHead) error {

@@ -98,5 +98,5 @@ type AuditHead struct {
 
 // Sizes counts what the state holds, for metrics.
 type Sizes struct {
-	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays, AuditHeads int
+	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays, AuditHeads, Providers int
 }

@@ -33,6 +33,7 @@ func New() *State {
 		replaySeq:    newTree(byReplaySeq),
 		replayAge:    newTree(byReplayIndex),
 		heads:        newTree(byMaster),
+		providers:    newTree(byProviderID),
 	}}
 }
 
@@ -61,6 +62,7 @@ type data struct {
 	replaySeq    tree[*Replay]     // by uid, sequence
 	replayAge    tree[*Replay]     // by index
 	heads        tree[*AuditHead]  // by master, sequence
+	providers    tree[*iam.Provider]
 }
 
 type userItem struct {
@@ -87,6 +89,8 @@ type cutoffItem struct {
 func byUID(a, b userItem) bool  { return a.uid < b.uid }
 func byGID(a, b groupItem) bool { return a.gid < b.gid }
 func byRID(a, b aclItem) bool   { return a.rid < b.rid }
+
+func byProviderID(a, b *iam.Provider) bool { return a.ID < b.ID }
 
 func byGroup(a, b *Membership) bool {
 	return cmp.Or(strings.Compare(a.GID, b.GID), strings.Compare(a.UID, b.UID)) < 0
@@ -196,6 +200,16 @@ func (d *data) MembershipCount() int { return d.members.len() }
 
 // GrantCount is the number of grants: of pairs of a principal and a resource.
 func (d *data) GrantCount() int { return d.grants.len() }
+
+// Provider returns the identity provider of that id.
+func (d *data) Provider(id string) (*iam.Provider, bool) {
+	return d.providers.get(&iam.Provider{ID: id})
+}
+
+// Providers yields all identity providers, sorted by id.
+func (d *data) Providers() iter.Seq[*iam.Provider] {
+	return func(yield func(*iam.Provider) bool) { d.providers.t.Scan(yield) }
+}
 
 // Member reports whether the user is in the group.
 func (d *data) Member(gid, uid string) bool {
@@ -311,5 +325,6 @@ func (d *data) Sizes() Sizes {
 		Cutoffs:         d.cutoffs.len(),
 		Replays:         d.replays.len(),
 		AuditHeads:      d.heads.len(),
+		Providers:       d.providers.len(),
 	}
 }

@@ -51,6 +51,7 @@ func (d *data) freeze() {
 	d.replaySeq.freeze()
 	d.replayAge.freeze()
 	d.heads.freeze()
+	d.providers.freeze()
 }
 
 // SetMeta replaces what the cluster agrees on about itself.
@@ -135,6 +136,12 @@ func (t *Txn) DeleteACL(rid string) {
 		t.deleteGrant(g)
 	}
 }
+
+// PutProvider configures an identity provider, or replaces its configuration.
+func (t *Txn) PutProvider(p *iam.Provider) { set(&t.undo, &t.providers, p) }
+
+// DeleteProvider drops the configuration of an identity provider. Its users stay.
+func (t *Txn) DeleteProvider(id string) { remove(&t.undo, &t.providers, &iam.Provider{ID: id}) }
 
 // PutMembership puts the user into the group. Both must exist. The state keeps the strings: pass those of the records
 // (User.UID, Group.GID), and a million memberships cost no two million strings.

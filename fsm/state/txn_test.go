@@ -15,7 +15,7 @@ import (
 // mutate makes a random change that touches many trees.
 func mutate(t *Txn, r *rand.Rand) {
 	uid, gid, rid := fmt.Sprint("u", r.IntN(200)), fmt.Sprint("g", r.IntN(20)), fmt.Sprint("r", r.IntN(20))
-	switch r.IntN(12) {
+	switch r.IntN(14) {
 	case 0, 1:
 		t.PutUser(regular(uid))
 	case 2:
@@ -43,6 +43,10 @@ func mutate(t *Txn, r *rand.Rand) {
 		t.DeleteGroup(gid)
 	case 10:
 		t.DeleteACL(rid)
+	case 12:
+		t.PutProvider(&iam.Provider{ID: uid, SAML: &iam.SAMLProvider{Metadata: gid, BaseURL: rid}})
+	case 13:
+		t.DeleteProvider(uid)
 	case 11:
 		newest, _ := t.AuditHead(uid)
 		t.PutAuditHead(AuditHead{Master: uid, Sequence: newest.Sequence + uint64(1+r.IntN(2)), Time: epoch, Rotated: r.IntN(2) == 0})

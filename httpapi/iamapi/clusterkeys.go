@@ -3,6 +3,7 @@ package iamapi
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,12 +24,15 @@ type clusterKey struct {
 	Unconfirmed []string `json:"unconfirmed"`
 	// SigningKeys is how many keys that sign tokens are sealed by it.
 	SigningKeys int `json:"signing_keys"`
+	// ClientSecrets is how many client secrets of identity providers are.
+	ClientSecrets int `json:"client_secrets"`
 }
 
 // listClusterKeys asks every master which keys it has. Any of them can be asked, and no key is ever shown but its id.
 func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	holders := a.Masters.KeyHolders(ctx)
 	primary := r.State.Meta().PrimaryKeyID
+	signing, secrets := sealedBy(r.State)
 	list := array[clusterKey]{Array: []clusterKey{}}
 	for _, id := range keyIDs(r.State, holders) {
 		k := clusterKey{ID: id, Primary: id == primary, Masters: []string{}, Unconfirmed: []string{}}
@@ -39,11 +43,7 @@ func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi
 				k.Unconfirmed = append(k.Unconfirmed, h.ID)
 			}
 		}
-		for _, signing := range r.State.SigningKeys() {
-			if by, err := keyring.SealedKeyID(signing.Sealed); err == nil && by == id {
-				k.SigningKeys++
-			}
-		}
+		k.SigningKeys, k.ClientSecrets = signing[id], secrets[id]
 		list.Array = append(list.Array, k)
 	}
 	return &httpapi.Response{Body: list}, nil
@@ -55,15 +55,31 @@ func keyIDs(s *state.State, holders []KeyHolder) []string {
 	for _, h := range holders {
 		ids = append(ids, h.KeyIDs...)
 	}
-	for _, signing := range s.SigningKeys() {
-		if by, err := keyring.SealedKeyID(signing.Sealed); err == nil {
-			ids = append(ids, by)
-		}
-	}
+	signing, secrets := sealedBy(s)
+	ids = slices.AppendSeq(slices.AppendSeq(ids, maps.Keys(signing)), maps.Keys(secrets))
 	slices.Sort(ids)
 	primary := s.Meta().PrimaryKeyID
 	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == primary })
 	return append([]string{primary}, ids...)
+}
+
+// sealedBy counts the signing keys and the client secrets that each cluster key seals.
+func sealedBy(s *state.State) (signing, secrets map[string]int) {
+	signing, secrets = map[string]int{}, map[string]int{}
+	for _, k := range s.SigningKeys() {
+		if by, err := keyring.SealedKeyID(k.Sealed); err == nil {
+			signing[by]++
+		}
+	}
+	for p := range s.Providers() {
+		if p.OIDC == nil {
+			continue
+		}
+		if by, err := keyring.SealedKeyID(p.OIDC.SealedSecret); err == nil {
+			secrets[by]++
+		}
+	}
+	return signing, secrets
 }
 
 func (h *KeyHolder) has(id string) bool { return h.Answered && slices.Contains(h.KeyIDs, id) }

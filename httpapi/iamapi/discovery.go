@@ -23,8 +23,8 @@ func (a *api) jwks(_ context.Context, r *httpapi.Request) (*httpapi.Response, er
 	return &httpapi.Response{Body: set}, nil
 }
 
-// provider is one way to log in (contract 5.1).
-type provider struct {
+// loginWay is one way to log in (contract 5.1).
+type loginWay struct {
 	AuthenticationType string         `json:"authentication-type"`
 	Description        string         `json:"description"`
 	ClientMethod       string         `json:"client-method"`
@@ -36,19 +36,19 @@ type providerConfig struct {
 }
 
 var (
-	usersProvider = provider{
+	usersProvider = loginWay{
 		AuthenticationType: "dcos-uid-password",
 		Description:        "Default DC/OS login provider",
 		ClientMethod:       "dcos-usercredential-post-receive-authtoken",
 		Config:             providerConfig{StartFlowURL: prefix + "/auth/login"},
 	}
-	servicesProvider = provider{
+	servicesProvider = loginWay{
 		AuthenticationType: "dcos-uid-servicekey",
 		Description:        "Default DC/OS login provider",
 		ClientMethod:       "dcos-servicecredential-post-receive-authtoken",
 		Config:             providerConfig{StartFlowURL: prefix + "/auth/login"},
 	}
-	auth0Provider = provider{
+	auth0Provider = loginWay{
 		AuthenticationType: "oidc-implicit-flow",
 		Description:        "DC/OS Auth0-based SSO through Google, GitHub, or Microsoft",
 		ClientMethod:       "browser-prompt-oidcidtoken-get-authtoken",
@@ -58,15 +58,9 @@ var (
 
 // providers lists the ways to log in. The command line of DC/OS chooses from it.
 func (a *api) providers(context.Context, *httpapi.Request) (*httpapi.Response, error) {
-	all := map[string]provider{"dcos-users": usersProvider, "dcos-services": servicesProvider}
+	all := map[string]loginWay{"dcos-users": usersProvider, "dcos-services": servicesProvider}
 	if a.Edition == httpapi.Open {
 		all["dcos-oidc-auth0"] = auth0Provider
 	}
 	return &httpapi.Response{Body: all}, nil
-}
-
-// redirectProviders lists the OIDC or SAML providers by id. The login page shows its buttons only when both lists are answered, and
-// there are none (contract 5.8).
-func (a *api) redirectProviders(context.Context, *httpapi.Request) (*httpapi.Response, error) {
-	return &httpapi.Response{Body: map[string]string{}}, nil
 }

@@ -22,7 +22,7 @@ func TestProvidersFollowTheEdition(t *testing.T) {
 		httpapi.Open:       {"dcos-oidc-auth0", "dcos-services", "dcos-users"},
 	} {
 		h := newHouse(t, 1, func(o *Options) { o.Edition = edition })
-		var got map[string]provider
+		var got map[string]loginWay
 		h.leader().do(call{method: "GET", path: "/acs/api/v1/auth/providers", header: map[string]string{"Authorization": "token="}}).ok(t, http.StatusOK).into(t, &got)
 		if len(got) != len(want) {
 			t.Errorf("%s: %v, want %v", edition, got, want)

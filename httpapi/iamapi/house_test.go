@@ -199,7 +199,7 @@ func (h *house) newMaster(id string, settings []func(*Options)) *master {
 	}
 	logger := slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := Options{
-		Submitter: m, Reader: m, Machine: m, Passwords: m.passwords, Issuer: token.NewIssuer(ring(), 0), Sealer: ring(), Masters: m,
+		Submitter: m, Reader: m, Machine: m, Passwords: m.passwords, Issuer: token.NewIssuer(ring(), 0), Keys: ring(), Masters: m,
 		Logger: logger, Now: h.clock.Now, Sleep: h.clock.Sleep,
 	}
 	for _, set := range settings {

@@ -69,7 +69,7 @@ func (a *api) generateKey(ctx context.Context, now time.Time) (*iam.SigningKey, 
 	done := make(chan result, 1)
 	go func() {
 		defer func() { <-a.generating }()
-		k, err := token.GenerateSigningKey(a.Sealer, now)
+		k, err := token.GenerateSigningKey(a.Keys, now)
 		done <- result{k, err}
 	}()
 	select {

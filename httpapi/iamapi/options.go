@@ -9,6 +9,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/provider"
 	"gatehouse/keyring/token"
 )
 
@@ -52,6 +53,12 @@ type ServiceLogins interface {
 	VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts token.LoginOptions) (token.LoginClaims, error)
 }
 
+// Keys seals and opens what is secret in the state; *keyring.Ring is one.
+type Keys interface {
+	provider.Sealer
+	provider.Opener
+}
+
 // Masters changes the configuration of the cluster; it is asked on the leader only, but for KeyHolders.
 type Masters interface {
 	// KeyHolders asks every server of the configuration which cluster keys it has.
@@ -79,7 +86,7 @@ type Options struct {
 	Machine   Machine
 	Passwords Passwords
 	Issuer    Issuer
-	Sealer    token.Sealer
+	Keys      Keys
 	Masters   Masters
 	Logger    *slog.Logger
 

@@ -3,6 +3,7 @@ package iamapi
 import (
 	"net/http"
 
+	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 )
 
@@ -21,7 +22,7 @@ const (
 )
 
 func (a *api) routes() []httpapi.Route {
-	return concat(a.userRoutes(), a.ownRoutes(), a.groupRoutes(), a.aclRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.adminRoutes())
+	return concat(a.userRoutes(), a.ownRoutes(), a.groupRoutes(), a.aclRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.providerRoutes(), a.adminRoutes())
 }
 
 func (a *api) userRoutes() []httpapi.Route {
@@ -56,9 +57,9 @@ func (a *api) discoveryRoutes() []httpapi.Route {
 		{ID: "iam.auth.providers", Method: http.MethodGet, Path: prefix + "/auth/providers", Access: httpapi.Public, Mode: httpapi.Local,
 			BodyLimit: httpapi.NoBody, Handle: a.providers},
 		{ID: "iam.auth.oidc.providers", Method: http.MethodGet, Path: prefix + "/auth/oidc/providers", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, Handle: a.redirectProviders},
+			BodyLimit: httpapi.NoBody, Handle: a.listProviders(iam.OIDC)},
 		{ID: "iam.auth.saml.providers", Method: http.MethodGet, Path: prefix + "/auth/saml/providers", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, Handle: a.redirectProviders},
+			BodyLimit: httpapi.NoBody, Handle: a.listProviders(iam.SAML)},
 		{ID: "iam.uiconfig", Method: http.MethodGet, Path: prefix + "/uiconfig", Access: httpapi.Public, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.uiConfig},
 		{ID: "iam.uiconfig.metadata", Method: http.MethodGet, Path: "/dcos-metadata/ui-config.json", Access: httpapi.Public, Mode: httpapi.Linearizable,

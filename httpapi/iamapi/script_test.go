@@ -69,7 +69,7 @@ func script(h *house, kid string) []step {
 	}, permissionSteps(), []step{
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
-
+	}, providerSteps(send, get), []step{
 		{route: "gatehouse.superuser.reset", admin: true, call: call{path: resetPath, body: object("uid", "alice", "password", "let me in")}},
 		get("gatehouse.keys.list", admin+"/keys"),
 		send("gatehouse.keys.prepare", "POST", admin+"/keys", ""),
