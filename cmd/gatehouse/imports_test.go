@@ -42,16 +42,17 @@ var house = map[string][]string{
 	"httpapi/audit":    {},
 	"httpapi/auditapi": {"fsm/command", "fsm/fault", "fsm/state", "httpapi", "httpapi/audit"},
 	"httpapi/client":   {}, // for programs outside: nothing of the server
-	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi",
+	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/provider",
 		"keyring", "keyring/password", "keyring/token"},
 
+	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},
 	"httpapi/declare":    {"fsm/fault", "fsm/iam", "keyring/token"}, // what a kept file says: for daemon and command line alike
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/declare", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "httpapi/provider", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/client", "httpapi/declare"},

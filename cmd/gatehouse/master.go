@@ -140,7 +140,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		Machine:   m.machine,
 		Passwords: password.New(password.Options{}),
 		Issuer:    token.NewIssuer(m.ring, 0),
-		Sealer:    m.ring,
+		Keys:      m.ring,
 		Masters:   seam,
 		Logger:    m.log,
 
