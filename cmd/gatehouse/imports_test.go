@@ -38,10 +38,11 @@ var house = map[string][]string{
 	"keyring/password": {"fsm/iam"},
 	"keyring/token":    {"fsm/iam", "keyring"},
 
-	"httpapi":          {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
-	"httpapi/audit":    {},
-	"httpapi/auditapi": {"fsm/command", "fsm/fault", "fsm/state", "httpapi", "httpapi/audit"},
-	"httpapi/client":   {}, // for programs outside: nothing of the server
+	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
+	"httpapi/audit":       {},
+	"httpapi/auditapi":    {"fsm/command", "fsm/fault", "fsm/state", "httpapi", "httpapi/audit"},
+	"httpapi/client":      {}, // for programs outside: nothing of the server
+	"httpapi/conformance": {}, // nothing but tests
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/provider",
 		"keyring", "keyring/password", "keyring/token"},
 
