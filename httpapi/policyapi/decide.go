@@ -61,17 +61,21 @@ func (a *api) decide(r *httpapi.Request, s source, q question) bool {
 func reason(r *httpapi.Request, q question, allowed bool) string {
 	if allowed {
 		if iam.Superuser(r.State, q.uid) {
-			return "superuser"
+			return httpapi.ReasonSuperuser
 		}
-		return "granted"
+		return httpapi.ReasonGranted
 	}
 	if _, known := r.State.User(q.uid); !known {
 		return "unknown user"
 	}
-	return "not granted"
+	return httpapi.ReasonNotGranted
 }
 
-// record writes the audit record of a decision about uid.
+// record writes the audit record of a decision about uid. Who asked is named where it is somebody else.
 func record(r *httpapi.Request, uid, action, object string, allowed bool, why string) {
-	r.Audit(httpapi.Record{UID: uid, Action: action, Object: object, Allow: allowed, Reason: why})
+	rec := httpapi.Record{UID: uid, Action: action, Object: object, Allow: allowed, Reason: why}
+	if r.Caller.UID != uid {
+		rec.Caller = r.Caller.UID
+	}
+	r.Audit(rec)
 }
