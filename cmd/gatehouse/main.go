@@ -65,7 +65,7 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "gatehouse",
 		Short:         "Identity and access management for the masters of a cluster",
-		Long:          "Gatehouse runs on every master of a DC/OS-style cluster and serves its identity\nand access management: users, logins, tokens. Any master answers any request.",
+		Long:          "Gatehouse runs on every master of a DC/OS-style cluster and serves its identity\nand access management: users, groups, permissions, logins, tokens. Any master\nanswers any request.",
 		Example:       "  gatehouse dev\n  gatehouse agent --expect 3 --join 10.0.0.1:8103 --join 10.0.0.2:8103 --join 10.0.0.3:8103",
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -36,9 +36,8 @@ func resourceAndAction(cmd *cobra.Command, args []string) error {
 type explained struct {
 	client.Decision
 	// groups are those of the user, and there what it may do to the resource by whichever way; both are only asked for a no.
-	groups  []string
-	there   []client.Permission
-	unknown bool // there is no such user
+	groups []string
+	there  []client.Permission
 }
 
 func (a *app) canI(ctx context.Context, uid, rid, action string) error {
@@ -77,10 +76,6 @@ func Said(err error) bool { return errors.Is(err, errSaid) }
 // ask finds out what the user may do instead.
 func (e *explained) ask(ctx context.Context, c *client.Client) error {
 	p, err := c.PermissionsOf(ctx, e.UID)
-	if client.IsCode(err, "ERR_UNKNOWN_USER_ID") {
-		e.unknown = true
-		return nil
-	}
 	groups, errGroups := c.GroupsOf(ctx, e.UID)
 	e.groups = gids(groups)
 	e.there = onResource(append(p.Direct, p.Groups...), e.RID)
@@ -89,16 +84,13 @@ func (e *explained) ask(ctx context.Context, c *client.Client) error {
 
 func (e *explained) text() string {
 	var lines []string
-	switch {
-	case e.Allowed:
-		lines = append(lines, fmt.Sprintf("yes: %s may %s %s", e.UID, e.Action, e.RID))
+	if e.Allowed {
+		lines = append(lines, fmt.Sprintf("yes: %s has %s on %s", e.UID, e.Action, e.RID))
 		for _, p := range e.Paths {
 			lines = append(lines, "  "+reason(p, e.UID))
 		}
-	case e.unknown:
-		lines = append(lines, fmt.Sprintf("no: there is no user or service account %s", e.UID))
-	default:
-		lines = append(append(lines, fmt.Sprintf("no: %s may not %s %s", e.UID, e.Action, e.RID)), e.whyNot()...)
+	} else {
+		lines = append(append(lines, fmt.Sprintf("no: %s does not have %s on %s", e.UID, e.Action, e.RID)), e.whyNot()...)
 	}
 	for i, line := range lines {
 		lines[i] = safe(line)

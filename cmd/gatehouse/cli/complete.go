@@ -76,8 +76,20 @@ func (a *app) completeAnyRID(cmd *cobra.Command, args []string, typed string) ([
 		for _, acl := range acls {
 			found = append(found, described(acl.RID, acl.Description))
 		}
+		if client.IsCode(err, "ERR_FORBIDDEN") {
+			return a.ownRIDs(ctx, c)
+		}
 		return found, err
 	})(cmd, args, typed)
+}
+
+// ownRIDs are the resources on which somebody has something who may not see all of them.
+func (a *app) ownRIDs(ctx context.Context, c *client.Client) (found []string, err error) {
+	p, err := c.PermissionsOf(ctx, a.self(ctx, c))
+	for _, mine := range onResource(append(p.Direct, p.Groups...), "") {
+		found = append(found, described(mine.RID, mine.Description))
+	}
+	return slices.Compact(found), err
 }
 
 func (a *app) completeUIDs(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -87,7 +87,7 @@ func refusal(no *client.Error) error {
 	case instead[no.Code] != "" && no.Status != http.StatusForbidden:
 		return fail(StatusFailed, err, instead[no.Code])
 	case no.Status == http.StatusForbidden:
-		return fail(StatusLogin, err, "gatehouse whoami says who you are here; log in as a user that may do this, or ask a superuser")
+		return fail(StatusLogin, err, "gatehouse whoami says who you are here, gatehouse permission show what you may do.\nLog in as a user that may do this, or ask a superuser")
 	case no.Status == http.StatusTooManyRequests:
 		return fail(StatusUnavailable, err, "try again in "+span(max(no.RetryAfter, time.Second)))
 	case client.Unavailable(no):

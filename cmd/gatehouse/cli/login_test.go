@@ -269,7 +269,7 @@ func TestErrorsHaveTheirStatusAndAdvice(t *testing.T) {
 	}{
 		{create, no{409, `{"title":"409 Conflict","description":"User with id bob already exists.","code":"ERR_USER_EXISTS"}`}, StatusFailed, "already exists"},
 		{create, no{401, `{"title":"401 Unauthorized","code":"ERR_UNAUTHENTICATED"}`}, StatusLogin, "gatehouse login --name prod"},
-		{create, no{403, `{"title":"403 Forbidden","code":"ERR_FORBIDDEN"}`}, StatusLogin, "log in as a user that may do this"},
+		{create, no{403, `{"title":"403 Forbidden","code":"ERR_FORBIDDEN"}`}, StatusLogin, "Log in as a user that may do this"},
 		{create, no{500, `{"title":"500 Internal Server Error"}`}, StatusUnknown, "gatehouse user show bob"},
 		{create, no{503, `{"title":"503","code":"ERR_DISK_LOW"}`}, StatusUnavailable, "nothing was changed"},
 		{show, no{500, `{"title":"500 Internal Server Error"}`}, StatusFailed, "the master says 500"},

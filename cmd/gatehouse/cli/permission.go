@@ -151,9 +151,9 @@ func (g *grant) grant(ctx context.Context, c *client.Client, _ []string) (view, 
 		}
 	}
 	if before == len(g.actions) {
-		return sentence(g.shown("unchanged"), "The %s could %s %s before.", g.who, strings.Join(g.actions, ", "), g.rid), nil
+		return sentence(g.shown("unchanged"), "The %s had %s on %s before; nothing was changed.", g.who, strings.Join(g.actions, ", "), g.rid), nil
 	}
-	return sentence(g.shown("granted"), "The %s may %s %s.", g.who, strings.Join(g.actions, ", "), g.rid), nil
+	return sentence(g.shown("granted"), "Granted %s on %s to the %s.", strings.Join(g.actions, ", "), g.rid, g.who), nil
 }
 
 // createACL creates the resource, once it is certain that somebody is there to be granted something on it.
@@ -224,7 +224,7 @@ func (a *app) warnStillAllowed(ctx context.Context, c *client.Client, g *grant) 
 	for _, action := range actions {
 		d, err := c.Explain(ctx, client.Query{UID: g.uid, RID: g.rid, Action: action})
 		if err == nil && d.Allowed && len(d.Paths) > 0 {
-			fmt.Fprintf(a.env.Stderr, "Note: %s may still %s it: %s.\n", safe(g.uid), action, safe(reason(d.Paths[0], g.uid)))
+			fmt.Fprintf(a.env.Stderr, "Note: %s still has %s there: %s.\n", safe(g.uid), action, safe(reason(d.Paths[0], g.uid)))
 			return
 		}
 	}

@@ -6,20 +6,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/httpapi/client"
 )
 
 func TestCanISaysWhyNotAndWhatWouldHelp(t *testing.T) {
 	m := full(t)
 	p := loggedInTo(t, m)
 	for args, want := range map[string]string{
-		"dcos:service:metronome:metronome:jobs:/prod delete --as alice": "no: alice may not delete dcos:service:metronome:metronome:jobs:/prod\n" +
+		"dcos:service:metronome:metronome:jobs:/prod delete --as alice": "no: alice does not have delete on dcos:service:metronome:metronome:jobs:/prod\n" +
 			"  alice has only read, update there\n" +
 			"  this would let it: gatehouse permission grant dcos:service:metronome:metronome:jobs:/prod delete --user alice\n",
-		"dcos:x read --as alice": "no: alice may not read dcos:x\n  nothing is granted there to alice, nor to its groups: ops\n" +
+		"dcos:x read --as alice": "no: alice does not have read on dcos:x\n  nothing is granted there to alice, nor to its groups: ops\n" +
 			"  this would let it: gatehouse permission grant dcos:x read --user alice\n",
-		"dcos:x read --as deployer": "no: deployer may not read dcos:x\n  nothing is granted there to deployer, which is in no group\n" +
+		"dcos:x read --as deployer": "no: deployer does not have read on dcos:x\n  nothing is granted there to deployer, which is in no group\n" +
 			"  this would let it: gatehouse permission grant dcos:x read --user deployer\n",
-		"dcos:x read --as nobody": "no: there is no user or service account nobody\n",
 	} {
 		got := p.run(append([]string{"can-i"}, strings.Fields(args)...)...)
 		if got.status != StatusFailed || got.stdout != want || got.stderr != "" {
@@ -30,6 +31,7 @@ func TestCanISaysWhyNotAndWhatWouldHelp(t *testing.T) {
 	if got.status != StatusFailed || !strings.Contains(got.stdout, `"allowed": false`) || !strings.Contains(got.stdout, `"paths": []`) || got.stderr != "" {
 		t.Errorf("as JSON: status %d\n%s%s", got.status, got.stdout, got.stderr)
 	}
+	p.bad(StatusFailed, "ERR_UNKNOWN_USER_ID", "can-i", "dcos:x", "read", "--as", "nobody")
 	m.answer(explainRow("alice", "dcos:x", "read"), no{403, `{"title":"403 Forbidden","code":"ERR_FORBIDDEN"}`})
 	p.bad(StatusLogin, "gatehouse whoami", "can-i", "dcos:x", "read", "--as", "alice")
 }
@@ -65,7 +67,7 @@ func TestAGrantCreatesTheResourceThatIsMissing(t *testing.T) {
 		made = true
 		w.WriteHeader(http.StatusCreated)
 	})
-	if got := p.good("permission", "grant", "dcos:/x", "read", "--user", "alice"); got.stdout != "The user alice may read dcos:/x.\n" {
+	if got := p.good("permission", "grant", "dcos:/x", "read", "--user", "alice"); got.stdout != "Granted read on dcos:/x to the user alice.\n" {
 		t.Errorf("got %s", got.stdout)
 	}
 	want := []string{grant, "GET /acs/api/v1/users/alice", acl + ` {"description":"Created with the Gatehouse command line"}`, grant}
@@ -97,7 +99,7 @@ func TestAGrantCreatesTheResourceThatIsMissing(t *testing.T) {
 func TestARevocationSaysWhenItDoesNotHelp(t *testing.T) {
 	p := loggedInTo(t, full(t))
 	got := p.good("permission", "revoke", "dcos:adminrouter:ops:mesos", "read", "--user", "alice")
-	if want := "Note: alice may still read it: alice has create, read on dcos:adminrouter:ops:mesos.\n"; got.stderr != want {
+	if want := "Note: alice still has read there: alice has create, read on dcos:adminrouter:ops:mesos.\n"; got.stderr != want {
 		t.Errorf("got %q, want %q", got.stderr, want)
 	}
 }
@@ -125,5 +127,16 @@ func TestRefusalsSayWhatToDoInstead(t *testing.T) {
 	got := p.run("group", "add", "ops", "alice", "carol")
 	if got.status == StatusOK || !strings.Contains(got.stderr, "Done for alice; not for the others.") {
 		t.Errorf("status %d, %s", got.status, got.stderr)
+	}
+}
+
+// Who may not see all resources is offered those on which it has something.
+func TestOrdinaryUsersCompleteTheirOwnResources(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	m.answer("GET /acs/api/v1/acls", no{403, `{"title":"403 Forbidden","code":"ERR_FORBIDDEN"}`})
+	m.answer("GET /acs/api/v1/users/admin/permissions", client.Permissions{Groups: []client.Permission{{RID: "dcos:mine", GID: "a"}, {RID: "dcos:mine", GID: "b"}}})
+	if got := p.good("__complete", "can-i", ""); strings.Count(got.stdout, "dcos:mine") != 1 {
+		t.Errorf("got %s", got.stdout)
 	}
 }

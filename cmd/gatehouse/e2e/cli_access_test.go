@@ -39,7 +39,7 @@ func TestPeopleManageAccess(t *testing.T) {
 	d.good(t, "gatehouse group create "+gid+" --description 'For a test'")
 	d.good(t, "gatehouse group add "+gid+" "+uid)
 	d.says(t, 1, "ERR_USER_ALREADY_IN_GROUP", "gatehouse group add "+gid+" "+uid)
-	d.says(t, 1, "no: "+uid+" may not update", "gatehouse can-i '"+rid+"' update --as "+uid)
+	d.says(t, 1, "no: "+uid+" does not have update on "+rid, "gatehouse can-i '"+rid+"' update --as "+uid)
 	d.good(t, "gatehouse permission grant '"+rid+"' read update --group "+gid)
 	d.says(t, 0, "before", "gatehouse permission grant '"+rid+"' read update --group "+gid)
 	d.says(t, 0, "its group "+gid+" has read, update on "+rid, "gatehouse can-i '"+rid+"' update --as "+uid)
@@ -60,7 +60,7 @@ func TestPeopleManageAccess(t *testing.T) {
 	}
 
 	d.good(t, "gatehouse cluster use admin")
-	d.says(t, 0, "may still read it: its group "+gid,
+	d.says(t, 0, "still has read there: its group "+gid,
 		"gatehouse permission grant '"+rid+"' read --user "+uid+" && gatehouse permission revoke '"+rid+"' read --user "+uid)
 	d.good(t, "gatehouse permission revoke '"+rid+"' --all --group "+gid)
 	for range c.Masters { // any of them
