@@ -51,6 +51,9 @@ func (s *Server) stamped(r *Request, rec Record) Record {
 	}
 	rec.Client, rec.Request = r.Client, r.ID
 	rec.UID = cmp.Or(rec.UID, r.Caller.UID)
+	if r.Caller.UID != rec.UID && rec.Component == "" {
+		rec.Caller = cmp.Or(rec.Caller, r.Caller.UID)
+	}
 	return rec
 }
 

@@ -91,6 +91,7 @@ func (m *master) run(ctx context.Context) error {
 	group.Go(func() error { return m.node.Run(nodeCtx, m.server.Peer(), m.duties()...) })
 	group.Go(func() error { return m.openForClients(groupCtx) })
 	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
+	group.Go(func() error { return m.teller.run(ctx) })
 	if m.tls != nil {
 		group.Go(func() error { return m.tls.keepFresh(groupCtx, m.log) })
 	}
@@ -128,7 +129,7 @@ func (m *master) drain(ctx context.Context) {
 		}
 	}
 	m.stopClients(ctx)
-	closeAudit(ctx, m.audit, m.log)
+	m.teller.end(ctx)
 }
 
 // fatal ends the process at once, for when its parts can no longer be relied on.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +68,7 @@ func openAudit(stderr io.Writer, cfg *config, id string, logger *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
 	}
+	log.Append(audit.Event("audit-start", "the master starts, version "+version))
 	return log, nil
 }
 
@@ -82,14 +82,4 @@ func usableAudit(cfg *config) error {
 		return errors.New(dir + " is a file: records are kept in files of a directory; name one that is not there yet")
 	}
 	return creatable(dir)
-}
-
-// closeAudit ends the audit trail when nobody asks any more.
-func closeAudit(ctx context.Context, log *audit.Log, logger *slog.Logger) {
-	if log == nil {
-		return
-	}
-	if err := log.Close(ctx); err != nil {
-		logger.Error("audit log not closed", "error", err)
-	}
 }

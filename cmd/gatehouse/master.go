@@ -22,6 +22,7 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
+	"gatehouse/httpapi/auditapi"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
@@ -40,6 +41,7 @@ type master struct {
 	machine *fsm.Machine
 	node    *cluster.Node
 	audit   *audit.Log // nil when there is none
+	teller  *auditTeller
 	rules   *ruleFile
 	server  *httpapi.Server
 	names   *names                 // nil unless --dns-listen is set
@@ -71,6 +73,7 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	if m.server, err = m.newServer(); err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
+	m.teller = m.newTeller()
 	m.admin.open(m.adminHandler())
 	m.logStart()
 	return nil
@@ -157,6 +160,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 	})
 	routes = append(routes, declareapi.New(declareapi.Options{
 		Submitter: submitSeam{m.machine, m.node}, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
+	routes = append(routes, auditapi.New(auditapi.Options{Submitter: submitSeam{m.machine, m.node}, Log: m.audit, Master: m.node.ID()})...)
 	policies := m.policies()
 	return httpapi.New(httpapi.Options{
 		Routes:         slices.Concat(routes, policies.Routes(), m.dcosRoutes()),

@@ -110,7 +110,7 @@ func TestRecordsCarryWhatChainsThem(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, Options{Dir: dir})
 	appendAll(t, l, 1, 2)
-	lines, err := Read(dir, "m1", 1, 10)
+	lines, _, err := Read(dir, "m1", 1, 10, Filter{})
 	if err != nil || len(lines) != 2 {
 		t.Fatalf("%d records, %v", len(lines), err)
 	}
@@ -215,7 +215,7 @@ func checkAside(t *testing.T, dir, path, want string) {
 	if got, err := os.ReadFile(path); err != nil || string(got) != want {
 		t.Fatalf("set aside %q, %v, want %q", got, err, want)
 	}
-	lines, _ := Read(dir, "m1", 1, 10)
+	lines, _, _ := Read(dir, "m1", 1, 10, Filter{})
 	for _, l := range lines {
 		if l.Get("action") == "audit-recover" && l.Get("object") == filepath.Base(path) {
 			return
@@ -365,7 +365,7 @@ func TestAFullDiskRefusesWhatMustBeDurableAndRecovers(t *testing.T) {
 // expectRecords looks for records by their objects, in order, and for one about the one that was lost.
 func expectRecords(t *testing.T, dir string, objects ...string) {
 	t.Helper()
-	lines, err := Read(dir, "m1", 1, 1000)
+	lines, _, err := Read(dir, "m1", 1, 1000, Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,11 @@ type Record struct {
 	Index uint64
 }
 
+// Event is a record about the service itself rather than about somebody's request.
+func Event(action, reason string) Record {
+	return Record{Component: component, Action: action, Allow: true, Reason: reason}
+}
+
 // component is the name that the IAM has in audit records. It stays the original's: people search for it.
 const component = "bouncer"
 
