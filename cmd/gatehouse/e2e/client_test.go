@@ -167,7 +167,7 @@ func TestTheClientPackageLogsInAgainByItself(t *testing.T) {
 		before := must[string](t)(service.Token(t.Context()))
 		must[client.Revocation](t)(admin.RevokeTokens(t.Context(), uid))
 		for range 3 {
-			must[client.User](t)(service.User(t.Context(), uid))
+			must[[]client.Group](t)(service.GroupsOf(t.Context(), uid))
 		}
 		if after := must[string](t)(service.Token(t.Context())); after == before {
 			t.Error("the revoked token is in use")
@@ -178,7 +178,7 @@ func TestTheClientPackageLogsInAgainByItself(t *testing.T) {
 		service := newClient(t, client.Options{Credentials: client.FromSecret(secret), TokenLifetime: 2 * time.Second})
 		tokens := map[string]bool{}
 		await(t, 30*time.Second, "four tokens", func(ctx context.Context) error {
-			_, err := service.User(ctx, uid)
+			_, err := service.GroupsOf(ctx, uid)
 			if client.Unauthenticated(err) {
 				return err // a machine so slow that a new token expires on its way
 			}

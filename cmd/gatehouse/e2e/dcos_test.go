@@ -99,12 +99,15 @@ func TestTheDCOSCommandLineIsServedOverHTTPS(t *testing.T) {
 	}
 }
 
-// people adds alice, who has a password, and robot, who has a key. What is returned makes the words of a recording.
+// people adds two superusers: alice, who has a password, and robot, who has a key. What is returned makes the words of a recording.
 func people(t *testing.T, c *rig.Cluster) func() map[string]string {
 	t.Helper()
 	key := must[*rig.ServiceKey](t)(rig.NewServiceKey())
 	putUser(t, c, c.Masters[0], "alice", map[string]string{"password": "a passphrase"})
 	putUser(t, c, c.Masters[1], "robot", map[string]string{"public_key": key.PublicPEM})
+	for _, uid := range []string{"alice", "robot"} {
+		join(t, c, c.Masters[1], "superusers", uid)
+	}
 	return func() map[string]string {
 		signed := must[string](t)(key.Sign("robot", time.Now().Add(5*time.Minute)))
 		return map[string]string{"uid": "alice", "password": "a passphrase", "service": "robot", "login token": signed}

@@ -98,7 +98,7 @@ func TestUsersAndServicesLogInAtAnyMaster(t *testing.T) {
 			service: func() (string, error) { return c.Client.LoginService(t.Context(), m.API, service, signed) },
 		} {
 			token := must[string](t)(login())
-			ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: userURL(c.Masters[0], uid), Token: token})
+			ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(c.Masters[0], uid), Token: token})
 		}
 		if _, err := c.Client.Login(t.Context(), m.API, person, "another passphrase"); err == nil {
 			t.Errorf("%s accepts a wrong password", m.Name)

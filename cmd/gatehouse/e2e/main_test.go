@@ -118,6 +118,9 @@ const usersPath = "/acs/api/v1/users"
 
 func userURL(m *rig.Master, uid string) string { return m.API + usersPath + "/" + uid }
 
+// ownURL is what every user may read about itself, whatever it may do otherwise.
+func ownURL(m *rig.Master, uid string) string { return userURL(m, uid) + "/groups" }
+
 // ask sends one request and wants a status.
 func ask(t *testing.T, c *rig.Cluster, status int, r rig.Request) rig.Answer {
 	t.Helper()

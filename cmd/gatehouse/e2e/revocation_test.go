@@ -25,7 +25,7 @@ func (p *prober) run(ctx context.Context, m *rig.Master, uid, token string) {
 	defer client.Close()
 	for ctx.Err() == nil {
 		sent := time.Now()
-		answer, err := client.Do(context.Background(), rig.Request{Method: http.MethodGet, URL: userURL(m, uid), Token: token})
+		answer, err := client.Do(context.Background(), rig.Request{Method: http.MethodGet, URL: ownURL(m, uid), Token: token})
 		if err == nil && answer.Status == http.StatusOK {
 			p.mu.Lock()
 			p.last, p.any = sent, p.any+1
@@ -85,11 +85,11 @@ func TestRevocationBindsEveryMasterAtOnce(t *testing.T) {
 			if name == "delete" {
 				// A new user of that name inherits no tokens.
 				putUser(t, c, c.Masters[2], uid, map[string]string{"password": "a passphrase"})
-				ask(t, c, http.StatusUnauthorized, rig.Request{Method: http.MethodGet, URL: userURL(c.Masters[0], uid), Token: tokens[0]})
+				ask(t, c, http.StatusUnauthorized, rig.Request{Method: http.MethodGet, URL: ownURL(c.Masters[0], uid), Token: tokens[0]})
 			}
 			fresh := must[string](t)(c.Client.Login(t.Context(), c.Masters[2].API, uid, "a passphrase"))
 			for _, m := range c.Masters {
-				ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: userURL(m, uid), Token: fresh})
+				ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(m, uid), Token: fresh})
 			}
 		})
 	}
@@ -117,5 +117,5 @@ func TestRevokingAllTokensSparesNobody(t *testing.T) {
 		}
 	}
 	fresh := must[string](t)(c.Client.Login(t.Context(), c.Masters[0].API, "someone", "a passphrase"))
-	ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: userURL(c.Masters[1], "someone"), Token: fresh})
+	ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(c.Masters[1], "someone"), Token: fresh})
 }
