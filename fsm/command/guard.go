@@ -28,10 +28,9 @@ type delegate struct {
 }
 
 // delegation looks at the actor of a command. The cluster itself and callers who act without a right, on themselves or in
-// a cluster that is open to everybody, are not limited by it.
+// a cluster that is open to everybody, are not limited by it; nor is an entry of level 1, which carries no right.
 func delegation(t *state.Txn, h Header) delegate {
-	limited := h.Level >= LevelPermissions && !h.Actor.Right.Zero() && !iam.Superuser(t, h.Actor.UID)
-	return delegate{t: t, limited: limited}
+	return delegate{t: t, limited: !h.Actor.Right.Zero() && !iam.Superuser(t, h.Actor.UID)}
 }
 
 // user refuses to change or delete a superuser.

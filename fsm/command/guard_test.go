@@ -94,7 +94,6 @@ func TestADelegateAdministersEverythingElse(t *testing.T) {
 	}
 }
 
-// A delegate that is in a group which becomes one of superusers is one, and limited no more.
 func TestAnActorWithoutARightIsNotLimited(t *testing.T) {
 	m := newDelegate(t)
 	if err := m.as("carol", iam.Right{}, UpdateUser{UID: "carol", PasswordHash: ptr("$6$mine")}); err != nil {
@@ -156,6 +155,16 @@ func TestNoPathTakesTheLastSuperuser(t *testing.T) {
 			Change{Member: member, Remove: true}), fault.NoMoreSuperusers},
 	} {
 		newHouse(t).refuse(c.c, c.want)
+	}
+}
+
+func TestOtherGroupsMayLoseTheSuperuserResource(t *testing.T) {
+	m := newDelegate(t)
+	m.must(GrantAction{RID: iam.SuperuserRID, Principal: iam.SuperuserGroup, Group: true, Action: iam.Read})
+	m.must(RevokeAction{RID: iam.SuperuserRID, Principal: iam.SuperuserGroup, Group: true, Action: iam.Read})
+	m.must(RevokeAction{RID: iam.SuperuserRID, Principal: "admins", Group: true, Action: iam.Read})
+	if iam.Superuser(m.s, "carol") || !iam.Superuser(m.s, "alice") {
+		t.Error("carol is still a superuser, or alice is none any more")
 	}
 }
 
