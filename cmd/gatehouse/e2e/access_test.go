@@ -3,136 +3,181 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/cmd/gatehouse/e2e/rig"
 )
 
-// iamURL is a path below /acs/api/v1 at a master.
-func iamURL(m *rig.Master, path string) string { return m.API + "/acs/api/v1" + path }
-
-// change makes a change as the superuser, with no body unless there is one, and wants a status.
-func change(t *testing.T, c *rig.Cluster, status int, method, url string, body any) {
-	t.Helper()
-	ask(t, c, status, rig.Request{Method: method, URL: url, Token: superuser(t, c), Body: body})
+// walk drives the API through one master after the other, chosen at random, beside a directory that says what it must answer.
+type walk struct {
+	t       *testing.T
+	c       *rig.Cluster
+	token   string
+	random  *rand.Rand
+	model   *directory
+	changes int // that happened
 }
 
-// join puts a user into a group through m.
-func join(t *testing.T, c *rig.Cluster, m *rig.Master, gid, uid string) {
-	t.Helper()
-	change(t, c, http.StatusNoContent, http.MethodPut, iamURL(m, "/groups/"+gid+"/users/"+uid), nil)
-}
-
-// administrators makes a group whose members may administer, by a grant on the resource of Admin Router.
-func administrators(t *testing.T, c *rig.Cluster, gid string) {
-	t.Helper()
-	m, described := c.Masters[0], map[string]string{"description": ""}
-	acl := iamURL(m, "/acls/dcos:adminrouter:acs")
-	if answer := ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: iamURL(m, "/acls"), Token: superuser(t, c)}); !lists(t, answer.Body, "rid", "dcos:adminrouter:acs") {
-		change(t, c, http.StatusCreated, http.MethodPut, acl, described)
-	}
-	change(t, c, http.StatusCreated, http.MethodPut, iamURL(m, "/groups/"+gid), described)
-	change(t, c, http.StatusNoContent, http.MethodPut, acl+"/groups/"+gid+"/full", nil)
-}
-
-// lists reports whether an element of a collection has that value.
-func lists(t *testing.T, body []byte, member, value string) bool {
-	t.Helper()
-	var list struct{ Array []map[string]any }
-	decode(t, body, &list)
-	for _, e := range list.Array {
-		if e[member] == value {
-			return true
+// Every group, permission and policy answer follows from the ones before it, whichever master is asked, while the leader dies in between.
+func TestAccessIsManagedThroughAnyMaster(t *testing.T) {
+	const steps = 400
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	c := start(t, rig.Options{})
+	w := &walk{t: t, c: c, token: superuser(t, c), random: rand.New(rand.NewPCG(seed, 0)), model: newDirectory()}
+	for i := range steps {
+		if i == steps/2 {
+			leader := leaderOf(t, c)
+			if err := leader.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { w.finish(leader) }()
+		}
+		w.step(i)
+		if t.Failed() {
+			return
 		}
 	}
-	return false
 }
 
-// A right that was taken away through one master is gone at once at all others (hostile A8, A9), for reads and for changes, by
-// every way of taking it away; and one that was given is there.
-func TestARightThatWasTakenAwayIsGoneOnEveryMaster(t *testing.T) {
-	const rounds = 12
-	c := shared(t)
-	gid, uid := named(t, "g")[:40], named(t, "u")
-	administrators(t, c, gid)
-	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
-	token := must[string](t)(c.Client.Login(t.Context(), c.Masters[1].API, uid, "a passphrase"))
-	any := func() *rig.Master { return c.Masters[rand.IntN(len(c.Masters))] }
-	grant := "/acls/dcos:adminrouter:acs/groups/" + gid + "/full"
-	ways := []struct{ give, take string }{{"/groups/" + gid + "/users/" + uid, "/groups/" + gid + "/users/" + uid}, {grant, grant}}
-	join(t, c, any(), gid, uid)
-	for round := range rounds {
-		expectEverywhere(t, c, uid, token, http.StatusOK, http.StatusNoContent)
-		way := ways[round%len(ways)]
-		change(t, c, http.StatusNoContent, http.MethodDelete, iamURL(any(), way.take), nil)
-		expectEverywhere(t, c, uid, token, http.StatusForbidden, http.StatusForbidden)
-		change(t, c, http.StatusNoContent, http.MethodPut, iamURL(any(), way.give), nil)
+// finish brings the killed master back and compares every master with the directory.
+func (w *walk) finish(killed *rig.Master) {
+	if w.t.Failed() {
+		return
 	}
-	change(t, c, http.StatusNoContent, http.MethodDelete, iamURL(any(), "/groups/"+gid), nil)
-	expectEverywhere(t, c, uid, token, http.StatusForbidden, http.StatusForbidden)
+	if err := killed.Start(); err != nil {
+		w.t.Error(err)
+		return
+	}
+	if err := w.c.AwaitHealthy(w.t.Context(), 30*time.Second); err != nil {
+		w.t.Error(err)
+		return
+	}
+	for _, m := range w.c.Masters {
+		w.compare(m)
+	}
+	w.t.Logf("%d changes", w.changes)
 }
 
-// expectEverywhere reads and changes a user with a token through every master, the ones that lag the most last.
-func expectEverywhere(t *testing.T, c *rig.Cluster, uid, token string, read, written int) {
-	t.Helper()
-	for _, i := range rand.Perm(len(c.Masters)) {
-		m := c.Masters[i]
-		ask(t, c, read, rig.Request{Method: http.MethodGet, URL: iamURL(m, "/groups"), Token: token})
-		body := map[string]string{"description": fmt.Sprint(rand.Int())}
-		ask(t, c, written, rig.Request{Method: http.MethodPatch, URL: userURL(m, uid), Token: token, Body: body})
+// step sends one operation and reads what it was about through another master.
+func (w *walk) step(i int) {
+	w.t.Helper()
+	op := w.model.choose(w.random)
+	status, code := op.apply(w.model)
+	got := w.send(rig.Request{Method: op.method, URL: op.path, Body: op.body, Header: map[string]string{"Idempotency-Key": fmt.Sprintf("step-%d", i)}})
+	if got.Status != status || got.Code != code {
+		w.t.Errorf("step %d: %s %s: got %d %s, want %d %s", i, op.method, op.path, got.Status, got.Body, status, code)
+	}
+	if status < 300 {
+		w.changes++
+	}
+	uid, rid, action := oneOf(w.random, modelUsers), oneOf(w.random, modelACLs), oneOf(w.random, modelActions)
+	if verdict, want := w.verdict(uid, rid, action), w.model.allowed(uid, rid, action); verdict != want {
+		w.t.Errorf("step %d: after %s %s: %s %s on %s: got %v, want %v", i, op.method, op.path, uid, action, rid, verdict, want)
+	}
+	h := anyHolder(w.random)
+	w.sameActions(fmt.Sprintf("step %d", i), w.send, rid, h)
+}
+
+// send asks a master chosen at random, again and elsewhere as long as none gives an answer: changes carry a key, so none happens twice.
+func (w *walk) send(r rig.Request) (answer rig.Answer) {
+	w.t.Helper()
+	path := r.URL
+	r.Token = w.token
+	await(w.t, 30*time.Second, r.Method+" "+path, func(ctx context.Context) (err error) {
+		r.URL = oneOf(w.random, w.c.Running()).API + path
+		answer, err = w.c.Client.Do(ctx, r)
+		if err == nil && (answer.Status == http.StatusServiceUnavailable || answer.Status == http.StatusBadGateway) {
+			err = fmt.Errorf("%d %s", answer.Status, answer.Body)
+		}
+		return err
+	})
+	return answer
+}
+
+// verdict asks for a decision as Admin Router does, with the superuser's token.
+func (w *walk) verdict(uid, rid, action string) bool {
+	w.t.Helper()
+	query := url.Values{"uid": {uid}, "rid": {rid}, "action": {action}}.Encode()
+	got := w.send(rig.Request{Method: http.MethodGet, URL: "/acs/api/v1/internal/policyquery?" + query})
+	var verdict struct{ Allowed *bool }
+	decode(w.t, got.Body, &verdict)
+	if verdict.Allowed == nil {
+		w.t.Fatalf("policy query %s: got %d %s", query, got.Status, got.Body)
+	}
+	return *verdict.Allowed
+}
+
+// sameActions compares what a principal holds on a resource.
+func (w *walk) sameActions(when string, send func(rig.Request) rig.Answer, rid string, h holder) {
+	w.t.Helper()
+	got := send(rig.Request{Method: http.MethodGet, URL: grantURL(rid, h)})
+	want := w.model.actions(rid, h)
+	if _, code := w.model.entry(rid, h, ""); code != "" || want == nil {
+		if got.Status != http.StatusBadRequest || code != "" && got.Code != code {
+			w.t.Errorf("%s: %s: got %d %s, want 400 %s", when, grantURL(rid, h), got.Status, got.Body, code)
+		}
+		return
+	}
+	var list struct{ Array []struct{ Name string } }
+	decode(w.t, got.Body, &list)
+	var names []string
+	for _, a := range list.Array {
+		names = append(names, a.Name)
+	}
+	slices.SortFunc(names, func(a, b string) int { return slices.Index(modelActions, a) - slices.Index(modelActions, b) })
+	if diff := cmp.Diff(want, names); diff != "" {
+		w.t.Errorf("%s: %s (-want +got):\n%s", when, grantURL(rid, h), diff)
 	}
 }
 
-// What a user may do without any right: to look at itself and to change its own password, with the old one. The answers to
-// all else are the same whether or not the path names something.
-func TestUsersWithoutRightsSeeThemselves(t *testing.T) {
-	c := shared(t)
-	uid := named(t, "u")
-	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
-	token := must[string](t)(c.Client.Login(t.Context(), c.Masters[1].API, uid, "a passphrase"))
-	as := func(status int, method, path string, body any) rig.Answer {
-		t.Helper()
-		return ask(t, c, status, rig.Request{Method: method, URL: iamURL(c.Masters[rand.IntN(3)], path), Token: token, Body: body})
+// compare reads everything from one master.
+func (w *walk) compare(m *rig.Master) {
+	w.t.Helper()
+	read := func(r rig.Request) rig.Answer {
+		r.URL, r.Token = m.API+r.URL, w.token
+		return must[rig.Answer](w.t)(w.c.Client.Do(w.t.Context(), r))
 	}
-	if got := as(http.StatusOK, "GET", "/users/"+uid+"/permissions", nil).Header.Get("Cache-Control"); got != "max-age=5, private" {
-		t.Errorf("Cache-Control of permissions is %q", got)
+	for _, gid := range modelGroups {
+		answer := read(rig.Request{Method: http.MethodGet, URL: "/acs/api/v1/groups/" + gid + "/users"})
+		if w.model.groups[gid] == nil {
+			if answer.Code != "ERR_UNKNOWN_GROUP_ID" {
+				w.t.Errorf("%s: group %s: got %d %s, want it gone", m.Name, gid, answer.Status, answer.Body)
+			}
+			continue
+		}
+		var list struct {
+			Array []struct{ User struct{ UID string } }
+		}
+		decode(w.t, answer.Body, &list)
+		var members []string
+		for _, row := range list.Array {
+			members = append(members, row.User.UID)
+		}
+		slices.Sort(members)
+		if diff := cmp.Diff(w.model.members(gid), members); diff != "" {
+			w.t.Errorf("%s: members of %s (-want +got):\n%s", m.Name, gid, diff)
+		}
 	}
-	as(http.StatusOK, "GET", "/users/"+uid+"/groups", nil)
-	for _, path := range []string{"/users/" + uid, "/users/nobody", "/users/nobody/permissions", "/users/" + rig.Superuser + "/groups", "/users", "/groups",
-		"/groups/superusers", "/groups/nobodys", "/acls", "/acls/dcos:superuser", "/acls/unknown", "/acls/dcos:superuser/users/" + uid + "/nonsense"} {
-		as(http.StatusForbidden, "GET", path, nil)
-		as(http.StatusForbidden, "GET", path+"?consistency=stale", nil)
+	for _, rid := range modelACLs {
+		for _, h := range []string{"users", "groups"} {
+			for _, id := range map[string][]string{"users": modelUsers, "groups": modelGroups}[h] {
+				w.sameActions(m.Name, read, rid, holder{h, id})
+			}
+		}
 	}
-	as(http.StatusForbidden, "PUT", "/groups/superusers/users/"+uid, nil) // hostile A1
-	as(http.StatusForbidden, "PUT", "/acls/dcos:superuser/users/"+uid+"/full", nil)
-	as(http.StatusForbidden, "PUT", "/groups/g", map[string]int{"nonsense": 1})
-	as(http.StatusForbidden, "PATCH", "/users/"+uid, map[string]string{"description": "x"})
-	as(http.StatusBadRequest, "PATCH", "/users/"+uid, map[string]string{"password": "another passphrase"})
-	as(http.StatusNoContent, "PATCH", "/users/"+uid, map[string]string{"password": "another passphrase", "current_password": "a passphrase"})
-	must[string](t)(c.Client.Login(t.Context(), c.Masters[2].API, uid, "another passphrase"))
-}
-
-// A grant deletion whose rid has raw slashes is 404, which an old client takes for done (contract 0.6).
-func TestRawSlashesInARidAreNotFound(t *testing.T) {
-	c := shared(t)
-	m, uid := c.Masters[0], named(t, "u")
-	const rid = "dcos:secrets:default:%252Fraw%252Fslashes"
-	putUser(t, c, m, uid, map[string]string{"password": "a passphrase"})
-	change(t, c, http.StatusCreated, "PUT", iamURL(c.Masters[1], "/acls/"+rid), map[string]string{"description": ""})
-	change(t, c, http.StatusNoContent, "PUT", iamURL(c.Masters[2], "/acls/"+rid+"/users/"+uid+"/read?_timestamp=1"), nil)
-	for _, spelling := range []string{"dcos:secrets:default:/raw/slashes", "dcos:secrets:default:%2Fraw%2Fslashes"} {
-		change(t, c, http.StatusNotFound, "DELETE", iamURL(m, "/acls/"+spelling+"/users/"+uid+"/read"), nil)
-		change(t, c, http.StatusNotFound, "PUT", iamURL(m, "/acls/"+spelling), map[string]string{"description": ""})
+	for _, uid := range modelUsers {
+		if answer := read(rig.Request{Method: http.MethodGet, URL: "/acs/api/v1/users/" + uid}); (answer.Status == http.StatusOK) != w.model.knows(holder{"users", uid}) {
+			w.t.Errorf("%s: user %s: got %d %s", m.Name, uid, answer.Status, answer.Body)
+		}
 	}
-	answer := ask(t, c, http.StatusOK, rig.Request{Method: "GET", URL: iamURL(m, "/users/"+uid+"/permissions"), Token: superuser(t, c)})
-	var got struct {
-		Direct []struct{ RID, ACLURL string }
-	}
-	if decode(t, answer.Body, &got); len(got.Direct) != 1 || got.Direct[0].RID != "dcos:secrets:default:/raw/slashes" || got.Direct[0].ACLURL != "/acs/api/v1/acls/"+rid {
-		t.Errorf("got %s", answer.Body)
-	}
-	change(t, c, http.StatusNoContent, "DELETE", iamURL(c.Masters[1], "/acls/"+rid+"/users/"+uid+"/read"), nil)
 }
