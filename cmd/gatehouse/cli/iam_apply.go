@@ -90,22 +90,31 @@ func (a *app) applyPlan(ctx context.Context, c *client.Client, plan *declare.Pla
 
 // unfinished says how far an apply has come when it ends early.
 func unfinished(err error, batch []declare.Step, done, all int) error {
-	again := fmt.Sprintf("%d of %d changes are made. Mend what is wrong and do the same again: it goes on from there", done, all)
+	made := fmt.Sprintf("%d of %d changes are made", done, all)
+	const again = "do the same again: it finds out what is left, and goes on from there"
 	var no *client.Error
 	switch {
 	case client.OutcomeUnknown(err):
-		return doubtful(err, fmt.Sprintf("%d of %d changes are made, and perhaps %d more. Do the same again: it finds out, and goes on from there", done, all, len(batch)))
+		return doubtful(err, fmt.Sprintf("%s, and perhaps %d more\n%s", made, len(batch), again))
 	case errors.Is(err, context.Canceled):
-		return fail(StatusInterrupted, fmt.Errorf("interrupted: %d of %d changes are made, and perhaps %d more", done, all, len(batch)),
-			"do the same again: it finds out, and goes on from there")
-	case errors.As(err, &no) && no.Status/100 == 4 && no.Status != http.StatusUnauthorized && no.Status != http.StatusTooManyRequests:
+		return fail(StatusInterrupted, fmt.Errorf("interrupted: %s, and perhaps %d more", made, len(batch)), again)
+	case errors.As(err, &no) && refuses(no):
 		status := StatusFailed
 		if no.Status == http.StatusForbidden {
 			status = StatusLogin
 		}
-		return fail(status, fmt.Errorf("%sthe master says %w", refusedStep(no, batch), no), again)
+		return fail(status, fmt.Errorf("%sthe master says %w", refusedStep(no, batch), no), made+"\nwhen it is mended, "+again)
+	case done == 0:
+		return err // nothing has happened, and nothing of this makes a difference
+	case client.Unauthenticated(err):
+		return fail(StatusLogin, fmt.Errorf("%s; then: %w", made, cause(err)), "log in, and "+again)
 	}
-	return fmt.Errorf("after %d of %d changes: %w", done, all, err)
+	return fail(StatusUnavailable, fmt.Errorf("%s; then: %w", made, cause(err)), again)
+}
+
+// refuses reports whether it is the changes that a master refuses, rather than to answer now.
+func refuses(no *client.Error) bool {
+	return no.Status/100 == 4 && no.Status != http.StatusUnauthorized && no.Status != http.StatusTooManyRequests
 }
 
 // changeIndex is how a refusal names the change.
