@@ -1,0 +1,324 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"gatehouse/cmd/gatehouse/e2e/rig"
+)
+
+// forwardRules are what the masters of these tests ask of the requests of proxies' clients.
+const forwardRules = `
+version: 1
+rules:
+  - {path: /shop/**, rid: "dcos:test:shop", action: read, methods: [GET]}
+  - {path: /shop/**, rid: "dcos:test:shop", action: update, methods: [PUT, POST]}
+  - {path: "/service/{name}/**", rid: "dcos:adminrouter:service:{name}", action: full}
+  - {path: /acs/**, rid: "dcos:adminrouter:acs", action: full, loose: true}
+  - {path: /news/**, allow: users}
+`
+
+// guardedCluster is a cluster whose masters have the rules.
+func guardedCluster(t *testing.T) *rig.Cluster {
+	t.Helper()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte(forwardRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, rig.Options{Flags: []string{"--authorize-rules", rules}})
+}
+
+// guard is a proxy that asks masters, in front of a toy application.
+type guard struct {
+	url string
+	app *application
+}
+
+// guards are the shipped configurations that ask masters.
+var guards = map[string]func(t *testing.T, c *rig.Cluster) guard{"nginx": guardedByNginx, "HAProxy": guardedByHAProxy}
+
+func guardedByNginx(t *testing.T, c *rig.Cluster) guard {
+	app := runApplication(t)
+	front := startNginx(t, rig.Nginx{Name: "forward-auth-nginx.conf", APIs: apisOf(c), Edit: func(config string) string {
+		return strings.ReplaceAll(config, "127.0.0.1:9000", app.address())
+	}})
+	return guard{front.URL, app}
+}
+
+func guardedByHAProxy(t *testing.T, c *rig.Cluster) guard {
+	app := runApplication(t)
+	port := must[int](t)(rig.FreePorts(1))
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	root := must[string](t)(rig.Checkout(t.Context()))
+	socket := fmt.Sprintf("abns@gatehouse-authorize-%d", port)
+	dir := t.TempDir()
+	script := must[[]byte](t)(os.ReadFile(filepath.Join(root, "scripts", "forward-auth-haproxy.lua")))
+	lua := filepath.Join(dir, "forward-auth-haproxy.lua")
+	if err := os.WriteFile(lua, []byte(strings.ReplaceAll(string(script), "abns@gatehouse-authorize", socket)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(config string) string {
+		words := []string{"/etc/haproxy/forward-auth-haproxy.lua", lua, "abns@gatehouse-authorize", socket, "127.0.0.1:8200", listen, "127.0.0.1:9000", app.address()}
+		for i, m := range c.Masters {
+			words = append(words, fmt.Sprintf("127.0.0.1:81%d1", i), m.Address())
+		}
+		return strings.NewReplacer(words...).Replace(config)
+	}
+	front := must[*rig.Balancer](t)(rig.StartHAProxyWith(t.Context(), dir, "forward-auth-haproxy.cfg", edit, "http://"+listen, c.Client))
+	t.Cleanup(func() {
+		front.Close()
+		if t.Failed() {
+			t.Logf("HAProxy says:\n%s", front.Log())
+		}
+	})
+	return guard{"http://" + listen, app}
+}
+
+// ask sends a request through the proxy and returns the status; seen is what the application got of it, nil if nothing.
+func (g guard) ask(t *testing.T, c *rig.Cluster, r rig.Request) (status int, seen *arrival) {
+	t.Helper()
+	r.URL = g.url + r.URL
+	before := g.app.count()
+	answer := must[rig.Answer](t)(c.Client.Do(t.Context(), r))
+	if g.app.count() == before {
+		return answer.Status, nil
+	}
+	return answer.Status, g.app.newest()
+}
+
+// expect is ask that wants a status, and the application to be asked with 200 alone.
+func (g guard) expect(t *testing.T, c *rig.Cluster, want int, r rig.Request) *arrival {
+	t.Helper()
+	status, seen := g.ask(t, c, r)
+	if status != want || (seen != nil) != (want == http.StatusOK) {
+		t.Errorf("%s %s: got %d, and the application saw %v; want %d", r.Method, r.URL, status, seen, want)
+	}
+	return seen
+}
+
+// permit creates a resource if there is none, and grants an action on it; forbid takes it away.
+func permit(t *testing.T, c *rig.Cluster, m *rig.Master, rid, uid, action string) {
+	t.Helper()
+	r := rig.Request{Method: http.MethodPut, URL: m.API + "/acs/api/v1/acls/" + rid, Token: superuser(t, c), Body: map[string]string{"description": ""}}
+	if status := must[rig.Answer](t)(c.Client.Do(t.Context(), r)).Status; status != http.StatusCreated && status != http.StatusConflict {
+		t.Fatalf("create %s: %d", rid, status)
+	}
+	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodPut, URL: actionURL(m, rid, uid, action), Token: superuser(t, c)})
+}
+
+func forbid(t *testing.T, c *rig.Cluster, m *rig.Master, rid, uid, action string) {
+	t.Helper()
+	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: actionURL(m, rid, uid, action), Token: superuser(t, c)})
+}
+
+func actionURL(m *rig.Master, rid, uid, action string) string {
+	return m.API + "/acs/api/v1/acls/" + rid + "/users/" + uid + "/" + action
+}
+
+// person creates a user through a master and logs in through the proxy.
+func (g guard) person(t *testing.T, c *rig.Cluster, uid string) (token string) {
+	t.Helper()
+	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
+	return must[string](t)(c.Client.Login(t.Context(), g.url, uid, "a passphrase"))
+}
+
+// Nobody reaches the application but who may; the application learns who it is, from the proxy alone.
+func TestProxiesLetThroughWhoMayAlone(t *testing.T) {
+	c := guardedCluster(t)
+	for name, begin := range guards {
+		t.Run(name, func(t *testing.T) {
+			g := begin(t, c)
+			uid := named(t, "u")
+			token := g.person(t, c, uid)
+			get := rig.Request{Method: http.MethodGet, URL: "/shop/cart?item=%2F..%2F"}
+			g.refuseStrangers(t, c, get)
+			get.Token = token
+			g.expect(t, c, http.StatusForbidden, get)
+			permit(t, c, c.Masters[1], "dcos:test:shop", uid, "read")
+			seen := g.expect(t, c, http.StatusOK, get)
+			if seen == nil || seen.target != get.URL || seen.host != strings.TrimPrefix(g.url, "http://") {
+				t.Fatalf("the application saw %+v of %s", seen, get.URL)
+			}
+			g.spoof(t, c, uid, get)
+			for method, want := range map[string]int{"HEAD": 200, "PUT": 403, "POST": 403, "DELETE": 403, "PROPFIND": 403, "get": 403} {
+				g.expect(t, c, want, rig.Request{Method: method, URL: "/shop/cart", Token: token, Header: map[string]string{"X-Original-Method": "GET"}})
+			}
+			permit(t, c, c.Masters[2], "dcos:test:shop", uid, "update")
+			body := []byte(strings.Repeat("x", 100_000))
+			if seen := g.expect(t, c, http.StatusOK, rig.Request{Method: "PUT", URL: "/shop/cart", Token: token, Body: body}); seen != nil && seen.body != len(body) {
+				t.Errorf("the application got %d bytes of %d", seen.body, len(body))
+			}
+			permit(t, c, c.Masters[0], "dcos:adminrouter:service:"+uid, uid, "full")
+			for target, want := range map[string]int{"/service/" + uid + "/x": 200, "/service/other/x": 403, "/news": 200, "/": 403, "/elsewhere": 403} {
+				g.expect(t, c, want, rig.Request{Method: "DELETE", URL: target, Token: token})
+			}
+		})
+	}
+}
+
+// refuseStrangers asks without any good credential.
+func (g guard) refuseStrangers(t *testing.T, c *rig.Cluster, r rig.Request) {
+	t.Helper()
+	for what, header := range map[string]map[string]string{
+		"nothing": {}, "a bad token": {"Authorization": "token=a.b.c"}, "Basic": {"Authorization": "Basic eDp5"}, "a bad cookie": {"Cookie": "dcos-acs-auth-cookie=x"},
+	} {
+		r := r
+		r.URL, r.Header = g.url+r.URL, header
+		answer := ask(t, c, http.StatusUnauthorized, r)
+		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != "acsjwt" {
+			t.Errorf("%s: challenge %q, want acsjwt", what, challenge)
+		}
+	}
+	if n := g.app.count(); n != 0 {
+		t.Errorf("the application saw %d requests of strangers", n)
+	}
+}
+
+// spoof sends what claims to be from the proxy, and looks at what the application believes (hostile H15, H16, H17).
+func (g guard) spoof(t *testing.T, c *rig.Cluster, uid string, r rig.Request) {
+	t.Helper()
+	want := map[string][]string{"x-gatehouse-uid": {uid}}
+	token := r.Token
+	for _, header := range []map[string]string{
+		{}, {"X-Gatehouse-Uid": "root"}, {"X-GATEHOUSE-UID": "root"}, {"X_Gatehouse_Uid": "root"}, {"X-Gatehouse_Uid": "root"},
+		{"X-Gatehouse-Uid": ""}, {"Cookie": "dcos-acs-auth-cookie=" + token}, {"Connection": "X-Gatehouse-Uid"},
+	} {
+		r.Header, r.Token = header, token
+		if header["Cookie"] != "" {
+			r.Token = ""
+		}
+		if seen := g.expect(t, c, http.StatusOK, r); seen != nil {
+			if diff := gocmp.Diff(want, seen.claims); diff != "" {
+				t.Errorf("with %v the application believes (-want +got):\n%s", header, diff)
+			}
+		}
+	}
+	for _, header := range []map[string]string{{"X-Original-URI": "/news"}, {"X-Forwarded-Uri": "/news", "X-Forwarded-Method": "GET"}} {
+		r := r
+		r.URL, r.Header = "/service/other", header
+		g.expect(t, c, http.StatusForbidden, r)
+	}
+}
+
+// Requests that servers may read differently never reach the application (hostile H19), whatever the client may do elsewhere.
+func TestProxiesLetNoTrickThrough(t *testing.T) {
+	c := guardedCluster(t)
+	for name, begin := range guards {
+		t.Run(name, func(t *testing.T) {
+			g := begin(t, c)
+			uid := named(t, "u")
+			token := g.person(t, c, uid)
+			permit(t, c, c.Masters[0], "dcos:adminrouter:service:"+uid, uid, "full")
+			mine := "/service/" + uid
+			header := map[string]string{"Authorization": "token=" + token}
+			if status := askFrom(t, "127.0.0.1", "GET", g.url+mine+"/fine", header, ""); status != http.StatusOK || g.app.count() != 1 {
+				t.Fatalf("what is granted: %d", status)
+			}
+			for _, target := range []string{
+				"/news/../service/other", mine + "/../other/x", mine + "/%2e%2e/other", mine + "/%2E./other", mine + "/..%2fother", mine + "/%252e%252e/other",
+				mine + `\..\other`, mine + "/..;/other", mine + "/;x", "/service/other%2f..%2f" + uid, "/service//other", "//service/other", "/service/./other",
+				"/Service/" + uid, mine + "%00", mine + "%0d%0aX:y", "/service/other#/../" + uid, "/service/" + uid + ":x", "/service/*", mine + "%3a*", "/service/%252a",
+				mine + "/%zz", mine + "/%c0%ae%c0%ae/other", "/service/" + uid + "%2fx",
+			} {
+				status := askRaw(t, g.url, target, token)
+				if status != http.StatusForbidden && status != http.StatusBadRequest {
+					t.Errorf("%s: got %d, want 403 or 400", target, status)
+				}
+			}
+			if n := g.app.count(); n != 1 {
+				t.Errorf("the application saw %d requests more, the last: %+v", n-1, g.app.newest())
+			}
+		})
+	}
+}
+
+// A revocation that was acknowledged by any master binds the next request through the proxy (hostile A7, A8).
+func TestProxiesLearnOfRevocationsAtOnce(t *testing.T) {
+	c := guardedCluster(t)
+	for name, begin := range guards {
+		t.Run(name, func(t *testing.T) {
+			g := begin(t, c)
+			uid := named(t, "u")
+			get := rig.Request{Method: http.MethodGet, URL: "/shop/", Token: g.person(t, c, uid)}
+			for i := range 12 {
+				m := c.Masters[i%len(c.Masters)]
+				permit(t, c, m, "dcos:test:shop", uid, "read")
+				g.expect(t, c, http.StatusOK, get)
+				forbid(t, c, m, "dcos:test:shop", uid, "read")
+				g.expect(t, c, http.StatusForbidden, get)
+			}
+			permit(t, c, c.Masters[0], "dcos:test:shop", uid, "read")
+			for i := range 3 {
+				g.expect(t, c, http.StatusOK, get)
+				ask(t, c, http.StatusOK, rig.Request{Method: http.MethodPost, URL: c.Masters[i].API + "/gatehouse/v1/users/" + uid + "/revoke-tokens", Token: superuser(t, c)})
+				g.expect(t, c, http.StatusUnauthorized, get)
+				get.Token = must[string](t)(c.Client.Login(t.Context(), g.url, uid, "a passphrase"))
+			}
+			g.expect(t, c, http.StatusOK, get)
+			ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: userURL(c.Masters[2], uid), Token: superuser(t, c)})
+			g.expect(t, c, http.StatusUnauthorized, get)
+			// Its successor of the same name inherits neither token nor grant.
+			get.Token = g.person(t, c, uid)
+			g.expect(t, c, http.StatusForbidden, get)
+		})
+	}
+}
+
+// One master after the other dies: first another one answers, then, without a majority, nobody passes; when masters come back,
+// so does the application.
+func TestProxiesFailOverAndThenFailClosed(t *testing.T) {
+	c := guardedCluster(t)
+	gs := map[string]guard{}
+	for name, begin := range guards {
+		gs[name] = begin(t, c)
+	}
+	uid := named(t, "u")
+	get := rig.Request{Method: http.MethodGet, URL: "/shop/", Token: gs["nginx"].person(t, c, uid)}
+	permit(t, c, c.Masters[0], "dcos:test:shop", uid, "read")
+	all := func(what string, want func(status int) bool) {
+		t.Helper()
+		for name, g := range gs {
+			await(t, 30*time.Second, name+": "+what, func(context.Context) error {
+				if status, seen := g.ask(t, c, get); !want(status) || (seen != nil) != (status == http.StatusOK) {
+					return fmt.Errorf("%d, and the application saw %v", status, seen)
+				}
+				return nil
+			})
+		}
+	}
+	passes := func(status int) bool { return status == http.StatusOK }
+	closed := func(status int) bool { return status >= 500 }
+	all("all masters run", passes)
+	for i, m := range []*rig.Master{leaderOf(t, c), nil, nil} {
+		if m == nil {
+			m = c.Running()[0]
+		}
+		if err := m.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			all("two masters run", passes)
+			continue
+		}
+		all(fmt.Sprintf("%d masters run", 2-i), closed)
+		for range 3 {
+			all("still", closed)
+		}
+	}
+	for _, m := range c.Masters {
+		if err := m.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all("the masters are back", passes)
+}
