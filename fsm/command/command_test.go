@@ -232,7 +232,7 @@ func TestNextSecondIsAlwaysLater(t *testing.T) {
 	}
 }
 
-// Hostile case A3: whoever asks, the last superuser stays.
+// Whoever asks, the last superuser stays (hostile A3).
 func TestTheLastSuperuserStays(t *testing.T) {
 	m := newMachine(t)
 	m.must(CreateUser{User: *regular("bob")})

@@ -152,7 +152,7 @@ func grantBob(m *machine) {
 	m.must(GrantAction{RID: "dcos:x", Principal: "devs", Group: true, Action: iam.Update})
 }
 
-// Hostile case A4.
+// What hung on the old one is gone, its tokens too (hostile A4).
 func TestARecreatedUserStartsWithNothing(t *testing.T) {
 	m := newHouse(t)
 	grantBob(m)
@@ -166,7 +166,7 @@ func TestARecreatedUserStartsWithNothing(t *testing.T) {
 	}
 }
 
-// Hostile case A5.
+// Members and grants went with the old one (hostile A5).
 func TestARecreatedGroupStartsWithNothing(t *testing.T) {
 	m := newHouse(t)
 	grantBob(m)
@@ -184,7 +184,7 @@ func TestARecreatedGroupStartsWithNothing(t *testing.T) {
 	}
 }
 
-// Hostile case A6.
+// The grants went with the old one (hostile A6).
 func TestARecreatedACLStartsWithNothing(t *testing.T) {
 	m := newHouse(t)
 	grantBob(m)
@@ -195,7 +195,7 @@ func TestARecreatedACLStartsWithNothing(t *testing.T) {
 	}
 }
 
-// Hostile case A9: the union of what was granted, at each index.
+// The union of what was granted, at each index (hostile A9).
 func TestADecisionIsTheUnionOfTheGroupsThatAreLeft(t *testing.T) {
 	m := newHouse(t)
 	m.must(newGroup("ops"))
@@ -220,7 +220,7 @@ func TestADecisionIsTheUnionOfTheGroupsThatAreLeft(t *testing.T) {
 	}
 }
 
-// Hostile case A10: names that look like those of the superusers are names like any other.
+// Names that look like those of the superusers are names like any other (hostile A10).
 func TestNamesLikeThoseOfSuperusersAreNotPrivileged(t *testing.T) {
 	m := newHouse(t)
 	for _, gid := range []string{"SUPERUSERS", "superuser", "Superusers", "dcos-superuser"} {

@@ -59,7 +59,7 @@ func superuserChanges() []Command {
 	}
 }
 
-// Hostile cases A1 and A2.
+// Neither by joining nor by granting (hostile A1, A2).
 func TestOnlyASuperuserChangesWhoIsOne(t *testing.T) {
 	for i, c := range superuserChanges() {
 		t.Run(fmt.Sprint(i, " ", c.Kind()), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestAnActorWithoutARightIsNotLimited(t *testing.T) {
 	}
 }
 
-// Hostile case A15: the right is decided from the replicated state, at the entry.
+// The right is decided from the replicated state, at the entry (hostile A15).
 func TestARevocationInBetweenWins(t *testing.T) {
 	m := newDelegate(t)
 	create := func(uid string) error { return m.as("bob", administer, CreateUser{User: *regular(uid)}) }
@@ -128,7 +128,7 @@ func TestARevocationInBetweenWins(t *testing.T) {
 	}
 }
 
-// Hostile case A3: whichever path is tried, a superuser who can log in is left, and the group of the superusers is what
+// Whichever path is tried (hostile A3), a superuser who can log in is left, and the group of the superusers is what
 // it was.
 func TestNoPathTakesTheLastSuperuser(t *testing.T) {
 	member := &state.Membership{GID: iam.SuperuserGroup, UID: "alice"}
