@@ -56,7 +56,7 @@ var house = map[string][]string{
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "httpapi/provider", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
-	"cmd/gatehouse/cli":     {"httpapi/client", "httpapi/declare"},
+	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},
 	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring"},
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},

@@ -15,7 +15,7 @@ import (
 func (p *program) people() cli.Env {
 	return cli.Env{
 		Getenv: p.env, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr,
-		Terminal: p.terminal, ReadPassword: p.readPassword, Now: time.Now, Version: version,
+		Terminal: p.terminal, ReadPassword: p.readPassword, Now: time.Now, AdminSocket: adminClient, Version: version,
 	}
 }
 

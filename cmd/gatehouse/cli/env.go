@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,9 @@ type Env struct {
 	// ends before the line does.
 	ReadPassword func(ctx context.Context) (string, error)
 	Now          func() time.Time
-	Version      string
+	// AdminSocket speaks HTTP over the admin socket of a master on this host.
+	AdminSocket func(path string) *http.Client
+	Version     string
 }
 
 // Variables are the environment variables that the verbs read.
@@ -46,7 +49,7 @@ func Commands(env Env) []*cobra.Command {
 		a.whoamiCommand(), a.canICommand(),
 		a.userCommand(), a.serviceAccountCommand(), a.groupCommand(), a.aclCommand(), a.permissionCommand(),
 		a.tokenCommand(), a.revokeTokensCommand(),
-		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(), a.iamCommand(),
+		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(), a.iamCommand(), a.auditCommand(),
 		a.completionCommand(),
 	}
 }
