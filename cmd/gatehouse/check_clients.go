@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"gatehouse/httpapi"
 )
 
 // checkClients are the rules for what clients meet: TLS, cookies, the names and ids that they are shown, DNS.
@@ -57,6 +59,20 @@ func (c *config) checkCookies(wrong *problems) {
 			wrong.add(fmt.Sprintf("--%s-cookie-lifetime: %v: want 0s, or 1s to --auth-token-lifetime (%v)", name, *life, c.AuthTokenLifetime))
 		}
 	}
+}
+
+// cookieSecure decides whether browsers are told to send the login cookie over https only. By itself a master is sure that they come by
+// https when they can reach it in no other way; what a proxy in front speaks, it does not know.
+func (c *config) cookieSecure() bool {
+	if c.CookieSecure != "auto" {
+		return c.CookieSecure == "true"
+	}
+	for _, spec := range c.Listeners {
+		if !spec.TLS && spec.Surfaces&httpapi.KindIAM != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *config) checkShown(wrong *problems) {

@@ -57,7 +57,7 @@ type config struct {
 	TrustedProxies    []netip.Prefix
 	AuthTokenLifetime time.Duration
 	LoginMaxStale     time.Duration // 0 refuses logins without a quorum
-	CookieSecure      bool
+	CookieSecure      string        // auto, true or false; see cookieSecure
 	AcceptBearer      bool
 	RefuseLongLived   bool
 	MinServiceKeyBits int
@@ -106,7 +106,7 @@ func addSettings(flags *pflag.FlagSet) {
 	for _, s := range settings {
 		f := flags.VarPF(&rawValue{kind: s.kind}, s.name, "", s.help)
 		f.DefValue = s.def
-		if s.kind == "bool" {
+		if strings.HasPrefix(s.kind, "bool") {
 			f.NoOptDefVal = "true"
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 
 	"gatehouse/httpapi"
 )
@@ -248,6 +249,34 @@ func tellsClient(t *testing.T, address, client string) {
 		}
 		if time.Now().After(end) {
 			t.Fatalf("a good client is not served: %v", err)
+		}
+	}
+}
+
+func TestTheLoginCookieIsSecureWhereBrowsersComeByHTTPS(t *testing.T) {
+	for _, tt := range []struct {
+		flags string
+		want  bool
+	}{
+		{"--listen http://127.0.0.1:0", false},
+		{"--listen https://127.0.0.1:0", true},
+		{"--listen https://127.0.0.1:0 --listen redirect://127.0.0.1:0", true},
+		{"--listen https://127.0.0.1:0 --listen http://127.0.0.1:0/internal", true},
+		{"--listen https://127.0.0.1:0 --listen http://127.0.0.1:0", false},
+		{"--listen http://127.0.0.1:0 --cookie-secure", true},
+		{"--listen http://127.0.0.1:0 --cookie-secure=1", true},
+		{"--listen http://127.0.0.1:0 --cookie-secure=true", true},
+		{"--listen https://127.0.0.1:0 --cookie-secure=false", false},
+		{"--listen https://127.0.0.1:0 --cookie-secure=auto", true},
+	} {
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		addSettings(flags)
+		if err := flags.Parse(strings.Fields(tt.flags + " --tls-auto")); err != nil {
+			t.Fatal(err)
+		}
+		cfg, _ := readConfig(flags, map[string]string{})
+		if got := cfg.cookieSecure(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.flags, got, tt.want)
 		}
 	}
 }

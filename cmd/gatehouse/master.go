@@ -151,7 +151,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		Edition:       edition,
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies: iamapi.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,
-			Secure: m.cfg.CookieSecure},
+			Secure: m.cfg.cookieSecure()},
 		ClusterID:    m.cfg.ShownClusterID,
 		UIConfigFile: m.cfg.UIConfigFile,
 

@@ -67,7 +67,7 @@ var settings = []setting{
 	{"login-max-stale", "duration", "0s", "answer logins for so long after losing touch with a majority, 1s to 24h; 0s refuses them", duration(func(c *config) *time.Duration { return &c.LoginMaxStale })},
 	{"auth-cookie-lifetime", "duration", "0s", "how long the login cookie lives; 0s as long as the token", duration(func(c *config) *time.Duration { return &c.AuthCookieLifetime })},
 	{"info-cookie-lifetime", "duration", "0s", "the same for the cookie that the user interface reads", duration(func(c *config) *time.Duration { return &c.InfoCookieLifetime })},
-	{"cookie-secure", "bool", "false", "mark the login cookie Secure; needs TLS here or in front", boolean(func(c *config) *bool { return &c.CookieSecure })},
+	{"cookie-secure", "bool|auto", "auto", "mark the login cookie Secure, for browsers that come by https; auto if every --listen for them is https", one(parseAuto, func(c *config) *string { return &c.CookieSecure })},
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
 	{"refuse-long-lived-logins", "bool", "false", "refuse service login tokens without exp or with one over 10 minutes away", boolean(func(c *config) *bool { return &c.RefuseLongLived })},
 	{"min-service-key-bits", "n", "2048", "the least size of a service account's RSA key, 1024 to 8192", integer(func(c *config) *int { return &c.MinServiceKeyBits })},
@@ -154,6 +154,18 @@ func boolean(at func(*config) *bool) field {
 		}
 		return v, nil
 	}, at)
+}
+
+// parseAuto reads "auto" or a truth value, which becomes "true" or "false".
+func parseAuto(s string) (string, error) {
+	if s == "auto" {
+		return s, nil
+	}
+	v, err := strconv.ParseBool(s)
+	if err != nil {
+		return "", errors.New("want auto, true or false")
+	}
+	return strconv.FormatBool(v), nil
 }
 
 func integer(at func(*config) *int) field {
