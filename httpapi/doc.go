@@ -8,10 +8,10 @@
 //	route                       router.go      on the escaped path; parameters are decoded exactly once; nothing redirects
 //	credential                  credential.go  one documented grammar; cookie-authenticated changes pass the cross-origin check
 //	body                        body.go        read completely, within the row's limit, before anything acts on it
-//	JSON                        json*.go       strict: hostile documents die here and not in a decoder
-//	basis                       basis.go       one immutable State that is recent enough for the row (docs/design.md)
-//	authenticate, authorize     authn.go       from that State
 //	forward                     forward.go     the buffered request goes to the leader when the row wants the leader
+//	basis                       basis.go       one immutable State that is recent enough for the row (docs/design.md)
+//	authenticate, authorize     authn.go       from that State: one right per access, and who may not ask is told nothing else
+//	JSON                        json*.go       strict: hostile documents die here and not in a decoder
 //	handler                     funnel.go      parse, decide, submit or read, return a value
 //	errors                      errors.go      one table from fault code to status and title
 //	audit, metrics              audit.go, metrics.go
