@@ -41,7 +41,8 @@ type part struct {
 // parts are all of them, in the order in which they run: what kills masters comes last.
 func parts() []part {
 	return []part{{"reads", compareReads}, {"writes", compareWrites}, {"service-logins", compareServiceLogins},
-		{"password-logins", comparePasswordLogins}, {"tls", compareTLS}, {"storm", storm}, {"failover", failover}}
+		{"password-logins", comparePasswordLogins}, {"tls", compareTLS},
+		{"policy", comparePolicy}, {"audit", compareAudit}, {"storm", storm}, {"failover", failover}}
 }
 
 func partNames() []string {

@@ -27,6 +27,16 @@ func ratio(promise string, got, against report, factor float64) result {
 	}
 }
 
+// atMost is the result of a figure that must not exceed its limit.
+func atMost(promise string, got, limit float64, unit string) result {
+	return result{
+		Promise: promise,
+		Figure:  fmt.Sprintf("%.1f %s", got, unit),
+		Goal:    fmt.Sprintf("at most %g %s", limit, unit),
+		Reached: got <= limit,
+	}
+}
+
 // printResults writes the table; it answers whether every goal is reached.
 func printResults(w io.Writer, results []result) bool {
 	all := true

@@ -40,6 +40,8 @@ type options struct {
 	stale, json                   bool
 	compare                       bool
 	comparison                    comparison
+	scale                         bool
+	people                        int
 }
 
 func parse(args []string) (options, error) {
@@ -57,6 +59,8 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.stale, "stale", false, "get-user: ask for ?consistency=stale")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.compare, "compare", false, "start three masters and what they are measured against, and compare")
+	f.BoolVar(&o.scale, "scale", false, "fill three masters with -people and look at what they need")
+	f.IntVar(&o.people, "people", 1_000_000, "scale: users, memberships and grants; a hundredth as many groups")
 	o.comparison.flags(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -85,8 +89,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.compare {
+	switch {
+	case o.compare:
 		return o.comparison.run(ctx, o, out)
+	case o.scale:
+		return runScale(ctx, o, out)
 	}
 	t := target{uid: o.uid, password: o.password, stale: o.stale, raw: request{method: o.method, body: []byte(o.body)}}
 	if t.urls, err = parseURLs(o.urls); err != nil {

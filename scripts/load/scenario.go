@@ -31,6 +31,7 @@ type scenario func(ctx context.Context, t target) (source, error)
 var scenarios = map[string]scenario{
 	"raw":                 rawScenario,
 	"get-user":            getUser,
+	"policy-query":        policyQuery,
 	"patch-user":          patchUser,
 	"put-service-account": putServiceAccount,
 	"service-login":       serviceLogin,
