@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/auditapi"
 	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
@@ -37,6 +38,7 @@ func (nobody) Verify(*state.State, string, time.Time) (httpapi.Identity, error) 
 func table(t *testing.T) []httpapi.Route {
 	t.Helper()
 	routes := append(iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), declareapi.New(declareapi.Options{})...)
+	routes = append(routes, auditapi.New(auditapi.Options{})...)
 	s, err := httpapi.New(httpapi.Options{
 		Routes:  slices.Concat(routes, policyapi.New(policyapi.Options{}).Routes(), dcosapi.Routes(dcosapi.Options{Edition: httpapi.Open})),
 		Cluster: nobody{}, Machine: nobody{}, Verifier: nobody{}, Status: nobody{}, Logger: slog.New(slog.DiscardHandler),
