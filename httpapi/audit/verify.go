@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"time"
@@ -95,6 +96,7 @@ type walk struct {
 	broken  bool   // the line before is known to be wrong, so what follows it cannot fit
 	last    *Line
 	expired uint64 // what retention removed, as the trail tells
+	matched []Head // heads that the records agree with, in their order
 	differs bool   // a head was found to be another one
 	before  Hash   // what the first record follows
 }
@@ -129,7 +131,6 @@ func (w *walk) problem(p Problem) {
 
 // file goes through one file.
 func (w *walk) file(f file, isLast bool) error {
-	first := true
 	return scan(f.path, func(number int, text string, whole bool) bool {
 		at := Problem{File: filepath.Base(f.path), Line: number}
 		switch l, err := Parse(text); {
@@ -142,14 +143,8 @@ func (w *walk) file(f file, isLast bool) error {
 			at.Kind, at.Sequence, at.Time, at.Text = Inserted, w.next, l.Time, fmt.Sprintf("the line is a record of the master %s", l.Master)
 			w.problem(at)
 		default:
-			if first && l.Sequence != f.first && (w.next == 0 || l.Sequence == w.next) {
-				at := at
-				at.Kind, at.Sequence, at.Time, at.Text = Removed, f.first, l.Time, fmt.Sprintf("the file begins with record %d, its name says %d", l.Sequence, f.first)
-				w.problem(at)
-			}
 			w.record(l, at)
 		}
-		first = false
 		return true
 	})
 }
@@ -210,14 +205,12 @@ func (w *walk) compare(l *Line, at Problem) {
 	switch {
 	case !told:
 	case h.Hash == l.Hash:
-		if len(w.verdict.Problems) == 0 {
-			w.verdict.Vouched, w.verdict.VouchedTime = h.Sequence, h.Time
-		}
+		w.matched = append(w.matched, h)
 	case !w.differs:
 		w.differs = true
 		at.Kind, at.Sequence = Replaced, l.Sequence
 		at.Text = fmt.Sprintf("the masters were told another record %d on %s: it, or one after record %d, was altered",
-			l.Sequence, h.Time.UTC().Format(time.RFC3339), w.verdict.Vouched)
+			l.Sequence, h.Time.UTC().Format(time.RFC3339), w.vouched(l.Sequence).Sequence)
 		w.problem(at)
 	}
 }
@@ -246,9 +239,12 @@ func (w *walk) finish() {
 	}
 	bySequence := func(a, b Problem) int { return cmp.Compare(a.Sequence, b.Sequence) }
 	slices.SortStableFunc(v.Problems, bySequence)
-	if len(v.Problems) > 0 && v.Vouched >= v.Problems[0].Sequence {
-		v.Vouched, v.VouchedTime = w.vouchedBefore(v.Problems[0].Sequence)
+	before := uint64(math.MaxUint64)
+	if len(v.Problems) > 0 {
+		before = v.Problems[0].Sequence
 	}
+	head := w.vouched(before)
+	v.Vouched, v.VouchedTime = head.Sequence, head.Time
 	w.beginning() // what is missing there makes nothing after it doubtful
 	slices.SortStableFunc(v.Problems, bySequence)
 }
@@ -271,12 +267,12 @@ func (w *walk) beginning() {
 	}
 }
 
-// vouchedBefore finds the last head before a problem.
-func (w *walk) vouchedBefore(sequence uint64) (found uint64, at time.Time) {
-	for n, h := range w.heads {
-		if n < sequence && n > found && n >= w.verdict.First {
-			found, at = n, h.Time
+// vouched is the last head before a record with which the trail agrees; the zero Head if there is none.
+func (w *walk) vouched(before uint64) (last Head) {
+	for _, h := range w.matched {
+		if h.Sequence < before {
+			last = h
 		}
 	}
-	return found, at
+	return last
 }
