@@ -199,17 +199,3 @@ func checkDiskSpeed(f *facts) []Finding {
 	}
 	return ok(found)
 }
-
-func checkAudit(f *facts) []Finding {
-	if f.in.AuditLog == "-" || f.in.AuditLog == "" {
-		return ok("audit records go to standard error")
-	}
-	do := "make it, or its directory, writable for the master's user: while records cannot be written, changes are refused"
-	if f.audit.err != nil {
-		return []Finding{problem(fmt.Sprintf("the audit log %s cannot be used: %v", f.in.AuditLog, f.audit.err), do)}
-	}
-	if uid := f.daemonUID(); uid >= 0 && !f.audit.writable(uid) {
-		return []Finding{problem(fmt.Sprintf("the audit log %s is not writable for user %d", f.in.AuditLog, uid), do)}
-	}
-	return ok(f.in.AuditLog + " can be appended to")
-}

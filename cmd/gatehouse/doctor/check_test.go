@@ -49,7 +49,7 @@ func sound(t *testing.T) *facts {
 		key: keyFacts{mode: 0o400, uid: 99, ring: ring},
 		dir: dirFacts{mode: 0o700, uid: 99, holder: 4711, identity: &disk.Identity{ServerID: "id1", ClusterID: "c1", Initialised: true},
 			room: disk.Room{Free: 100 << 30, Total: 200 << 30, LowWater: 256 << 20, Type: 0xef53}, syncs: []time.Duration{time.Millisecond}},
-		audit: auditFacts{writable: func(uid int) bool { return uid == 99 }},
+		audit: auditFacts{writable: func(uid int) bool { return uid == 99 }, mode: 0o700, free: 100 << 30},
 		daemon: daemonFacts{via: "/data/admin.sock", pid: 4711, uid: 99, strict: true,
 			health: healthReport{Healthy: true, ID: "id1", State: "follower", Leader: "id2", Term: 7},
 			limits: map[string]string{"Max core file size": "0"},
@@ -113,6 +113,11 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"tmpfs", func(f *facts) { f.dir.room.Type = 0x01021994 }, "disk-type", Warning, "tmpfs"},
 		{"NFS", func(f *facts) { f.dir.room.Type = 0x6969 }, "disk-type", Warning, "NFS"},
 		{"audit log of root", func(f *facts) { f.audit.writable = func(uid int) bool { return uid == 0 } }, "audit-log", Problem, "not writable for user 99"},
+		{"audit log blocked", func(f *facts) { f.daemon.metrics["gatehouse_audit_blocked"] = 1 }, "audit-log", Problem, "changes are refused"},
+		{"audit log without room", func(f *facts) { f.audit.free = 1 << 20 }, "audit-log", Warning, "1 MiB are left"},
+		{"audit log open to all", func(f *facts) { f.audit.mode = 0o755 }, "audit-log", Warning, "chmod 0700"},
+		{"audit records lost", func(f *facts) { f.daemon.metrics["gatehouse_audit_lost_total"] = 7 }, "audit-log", Warning, "7 audit records"},
+		{"no audit log", func(f *facts) { f.in.AuditLog = "off" }, "audit-log", Warning, "no audit records"},
 		{"audit log without directory", func(f *facts) { f.audit.err = fs.ErrNotExist }, "audit-log", Problem, "cannot be used"},
 		{"daemon stopped", func(f *facts) { f.daemon, f.dir.stopped = daemonFacts{uid: -1}, true }, "daemon", Problem, "kill -CONT"},
 		{"daemon down", func(f *facts) { f.daemon, f.dir.holder = daemonFacts{uid: -1}, 0 }, "daemon", Problem, "does not run"},
@@ -213,7 +218,7 @@ func each(f *facts, change func(*cluster.ProbeResult)) {
 
 // Without a key file, an answer or a directory there is little to say, and nothing panics.
 func TestNothingKnownIsNoPanic(t *testing.T) {
-	r := judge(&facts{now: noon, audit: auditFacts{writable: func(int) bool { return true }}, key: keyFacts{err: fs.ErrNotExist}, dir: dirFacts{missing: true, err: fs.ErrNotExist}})
+	r := judge(&facts{now: noon, audit: auditFacts{writable: func(int) bool { return true }, free: -1}, key: keyFacts{err: fs.ErrNotExist}, dir: dirFacts{missing: true, err: fs.ErrNotExist}})
 	if r.Problems == 0 {
 		t.Error("a master without anything has no problem")
 	}

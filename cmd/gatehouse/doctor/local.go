@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -98,34 +97,6 @@ func measureSync(dir string) (took []time.Duration, err error) {
 	}
 	slices.Sort(took)
 	return took, nil
-}
-
-// auditFacts is what records are appended to.
-type auditFacts struct {
-	err      error // why it cannot be used
-	writable func(uid int) bool
-}
-
-// lookAtAudit looks at the audit log, or, while there is none, at the directory where it would be made.
-func lookAtAudit(path string) auditFacts {
-	if path == "-" || path == "" {
-		return auditFacts{writable: func(int) bool { return true }}
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		info, err = os.Stat(filepath.Dir(path))
-	} else if err == nil && info.IsDir() {
-		err = errors.New("it is a directory")
-	}
-	if err != nil {
-		return auditFacts{err: err}
-	}
-	return auditFacts{writable: func(uid int) bool {
-		if owner(info) == uid || uid == 0 {
-			return uid == 0 || info.Mode()&0o200 != 0
-		}
-		return info.Mode()&0o022 != 0
-	}}
 }
 
 // clockFacts is what the kernel says about its clock.

@@ -133,15 +133,18 @@ func TestModesOfFilesAreSeen(t *testing.T) {
 	if got := statuses(judge(f))["data-dir"]; got != Problem {
 		t.Errorf("a damaged node.json: %s", got)
 	}
-	log := filepath.Join(dir, "audit.log")
+	log := filepath.Join(dir, "var", "audit")
 	if a := lookAtAudit(log); a.err != nil || !a.writable(os.Getuid()) || a.writable(os.Getuid()+1) {
-		t.Errorf("an audit log to be made in one's own directory: %+v", a)
+		t.Errorf("an audit directory to be made in one's own directory: %+v", a)
 	}
 	if _, err := os.Stat(log); !errors.Is(err, fs.ErrNotExist) {
-		t.Error("looking made the audit log")
+		t.Error("looking made the audit directory")
 	}
-	if a := lookAtAudit(dir); a.err == nil {
-		t.Error("a directory is taken for an audit log")
+	if a := lookAtAudit(dir); a.err != nil || a.mode != 0o700 || a.free <= 0 {
+		t.Errorf("an audit directory: %+v", a)
+	}
+	if a := lookAtAudit(filepath.Join(dir, "node.json")); a.err == nil {
+		t.Error("a file is taken for an audit directory")
 	}
 }
 
