@@ -84,6 +84,12 @@ func (c *client) request(m *rig.Master, in input) rig.Request {
 		r.Method, r.Body = http.MethodPatch, map[string]string{"password": in.Password}
 	case opDelete:
 		r.Method = http.MethodDelete
+	case opGrant:
+		r.Method, r.URL = http.MethodPut, m.API+grantPath(in.UID)
+	case opRevoke:
+		r.Method, r.URL = http.MethodDelete, m.API+grantPath(in.UID)
+	case opAsk:
+		r.URL = m.API + "/acs/api/v1/internal/policyquery?action=read&rid=" + resource + "&uid=" + in.UID
 	case opLogin:
 		r = rig.Request{Method: http.MethodPost, URL: m.API + "/acs/api/v1/auth/login",
 			Body: map[string]string{"uid": in.UID, "password": in.Password},
@@ -92,6 +98,11 @@ func (c *client) request(m *rig.Master, in input) rig.Request {
 	}
 	return r
 }
+
+// resource is what users may read, or not. It is there from the beginning on.
+const resource = "dcos:chaos"
+
+func grantPath(uid string) string { return "/acs/api/v1/acls/" + resource + "/users/" + uid + "/read" }
 
 // nothingHappened are the codes by which a master promises that the request had no effect.
 var nothingHappened = map[string]bool{"ERR_NO_LEADER": true, "ERR_BUSY": true, "ERR_DISK_LOW": true, "ERR_LEADER_CHANGED": true, "ERR_TOO_MANY_REQUESTS": true}
@@ -106,8 +117,11 @@ func judge(in input, answer rig.Answer, err error) (out output, detail string, k
 	switch {
 	case answer.Status/100 == 2:
 		out = output{Outcome: outOK}
-		if in.Op == opGet {
+		switch in.Op {
+		case opGet:
 			out.Read, err = description(answer.Body)
+		case opAsk:
+			out.Read, err = verdict(answer.Body)
 		}
 		if err != nil {
 			return output{Outcome: outOK, Read: "undecodable"}, err.Error(), true
@@ -115,8 +129,10 @@ func judge(in input, answer rig.Answer, err error) (out output, detail string, k
 		return out, detail, true
 	case answer.Code == "ERR_UNKNOWN_USER_ID":
 		return output{Outcome: outAbsent}, detail, true
-	case answer.Code == "ERR_USER_EXISTS":
+	case answer.Code == "ERR_USER_EXISTS", answer.Code == "ERR_PERMISSION_EXISTS":
 		return output{Outcome: outExists}, detail, true
+	case answer.Code == "ERR_ACTION_NOT_YET_STORED":
+		return output{Outcome: outMissing}, detail, true
 	case answer.Code == "ERR_INVALID_CREDENTIALS" && in.Op == opLogin:
 		return output{Outcome: outRefused}, detail, true
 	case nothingHappened[answer.Code]:
@@ -126,7 +142,8 @@ func judge(in input, answer rig.Answer, err error) (out output, detail string, k
 }
 
 // expected are the codes that a correct request may be answered with; beside them there are 502 and 503 of any kind.
-var expected = map[string]bool{"ERR_UNKNOWN_USER_ID": true, "ERR_USER_EXISTS": true, "ERR_INVALID_CREDENTIALS": true, "ERR_TOO_MANY_REQUESTS": true}
+var expected = map[string]bool{"ERR_UNKNOWN_USER_ID": true, "ERR_USER_EXISTS": true, "ERR_INVALID_CREDENTIALS": true, "ERR_TOO_MANY_REQUESTS": true,
+	"ERR_PERMISSION_EXISTS": true, "ERR_ACTION_NOT_YET_STORED": true}
 
 // unexpected says that no fault of ours excuses the answer.
 func unexpected(answer rig.Answer) bool {
@@ -145,4 +162,15 @@ func description(body []byte) (string, error) {
 		return "", fmt.Errorf("decode the user: %w", err)
 	}
 	return u.Description, nil
+}
+
+func verdict(body []byte) (string, error) {
+	var v struct{ Allowed *bool }
+	if err := json.Unmarshal(body, &v); err != nil || v.Allowed == nil {
+		return "", fmt.Errorf("decode the verdict %q: %w", body, err)
+	}
+	if *v.Allowed {
+		return allowed, nil
+	}
+	return denied, nil
 }

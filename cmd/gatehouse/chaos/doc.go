@@ -1,6 +1,6 @@
 // Package chaos torments a cluster of real processes and checks what its clients saw.
 //
-// Clients create, change, read, delete and log in as users, each request through a master chosen at random, while a
+// Clients create, change, read, delete and log in as users, grant and revoke what users may and ask for decisions, each request through a master chosen at random, while a
 // nemesis kills masters, freezes them and cuts them off from each other. Every operation goes into a history: when it
 // was called, when it returned, and what it answered. Afterwards a linearizability checker (porcupine) looks for one
 // order of all operations on a user that explains every answer; if there is none, some master gave a stale read, lost

@@ -14,12 +14,15 @@ const (
 	opDescribe operation = "describe" // sets the description
 	opPassword operation = "password" // sets the password
 	opDelete   operation = "delete"
+	opGrant    operation = "grant"  // lets the user do something
+	opRevoke   operation = "revoke" // takes that back
 	opGet      operation = "get"
+	opAsk      operation = "ask"   // whether the user may
 	opLogin    operation = "login" // with some password
 )
 
 // writes says whether the operation changes the user.
-func (o operation) writes() bool { return o != opGet && o != opLogin }
+func (o operation) writes() bool { return o != opGet && o != opAsk && o != opLogin }
 
 // outcome is what the answer said.
 type outcome string
@@ -27,7 +30,8 @@ type outcome string
 const (
 	outOK      outcome = "ok"
 	outAbsent  outcome = "absent"  // there is no such user
-	outExists  outcome = "exists"  // there is one already
+	outExists  outcome = "exists"  // there is one already; grant: it may already
+	outMissing outcome = "missing" // revoke: it may not
 	outRefused outcome = "refused" // login: no such user or another password
 	outUnknown outcome = "unknown" // a write that may or may not have happened
 )
@@ -42,12 +46,18 @@ type input struct {
 
 type output struct {
 	Outcome outcome `json:"outcome"`
-	Read    string  `json:"read,omitempty"` // get: the description
+	Read    string  `json:"read,omitempty"` // get: the description; ask: allowed or denied
 }
 
-// user is the state of one user in the model: absent, or a description and a password.
+// What ask reads.
+const (
+	allowed = "allowed"
+	denied  = "denied"
+)
+
+// user is the state of one user in the model: absent, or a description, a password and what it may.
 type user struct {
-	Exists                bool
+	Exists, May           bool
 	Description, Password string
 }
 
@@ -91,7 +101,9 @@ func step(u user, in input, out output) (bool, user) {
 	case outAbsent:
 		return !u.Exists, u
 	case outExists:
-		return in.Op == opCreate && u.Exists, u
+		return u.Exists && (in.Op == opCreate || in.Op == opGrant && u.May), u
+	case outMissing:
+		return in.Op == opRevoke && u.Exists && !u.May, u
 	case outRefused:
 		return !u.Exists || u.Password != in.Password, u
 	}
@@ -100,6 +112,10 @@ func step(u user, in input, out output) (bool, user) {
 		return !u.Exists, effect(u, in)
 	case opGet:
 		return u.Exists && u.Description == out.Read, u
+	case opAsk:
+		return u.May == (out.Read == allowed), u
+	case opRevoke:
+		return u.May, effect(u, in)
 	case opLogin:
 		return u.Exists && u.Password == in.Password, u
 	}
@@ -110,11 +126,15 @@ func step(u user, in input, out output) (bool, user) {
 func effect(u user, in input) user {
 	switch {
 	case in.Op == opCreate && !u.Exists:
-		return user{true, in.Description, in.Password}
+		return user{Exists: true, Description: in.Description, Password: in.Password}
 	case in.Op == opDescribe && u.Exists:
 		u.Description = in.Description
 	case in.Op == opPassword && u.Exists:
 		u.Password = in.Password
+	case in.Op == opGrant && u.Exists:
+		u.May = true
+	case in.Op == opRevoke:
+		u.May = false
 	case in.Op == opDelete:
 		return user{}
 	}

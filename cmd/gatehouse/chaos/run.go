@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -67,6 +68,10 @@ func newClients(ctx context.Context, cluster *rig.Cluster, h *history, seed uint
 	if err != nil {
 		return nil, err
 	}
+	acl := rig.Request{Method: http.MethodPut, URL: cluster.Masters[0].API + "/acs/api/v1/acls/" + resource, Token: token, Body: map[string]string{"description": ""}}
+	if _, err := cluster.Client.Expect(ctx, http.StatusCreated, acl); err != nil {
+		return nil, err
+	}
 	var clients []*client
 	for s := range slots {
 		shared := &slot{number: s}
@@ -120,6 +125,7 @@ func (v *Verdict) settle(ctx context.Context, cluster *rig.Cluster, clients []*c
 	for _, uid := range v.history.users() {
 		for _, m := range cluster.Masters {
 			last.do(m, input{UID: uid, Op: opGet})
+			last.do(m, input{UID: uid, Op: opAsk})
 		}
 	}
 	var err error

@@ -56,10 +56,16 @@ func (s *slot) choose(r *rand.Rand) operation {
 	switch {
 	case !s.exists && percent < 25:
 		return opCreate
-	case percent < 65:
+	case percent < 45:
 		return opGet
-	case percent < 93:
+	case percent < 65:
+		return opAsk
+	case percent < 77:
 		return opDescribe
+	case percent < 85:
+		return opGrant
+	case percent < 93:
+		return opRevoke
 	case percent < 96 && len(s.passwords) > 0:
 		return opLogin
 	case percent < 98:
@@ -97,7 +103,7 @@ func (s *slot) learn(in input, out outcome) {
 		s.unknowns++
 	case out == outAbsent, in.Op == opDelete && out == outOK:
 		s.exists = false
-	case out == outExists, out == outOK:
+	case out == outExists, out == outOK && in.Op != opAsk:
 		s.exists = true
 	}
 }
