@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -170,7 +171,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.access(), p.tokens(), p.keys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.declared(), p.tokens(), p.keys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
@@ -225,6 +226,29 @@ func (p *play) access() []scene {
 		{line: "gatehouse can-i dcos:service:marathon:marathon:services:/prod update --as deployer"},
 		{line: "gatehouse permission revoke dcos:adminrouter:ops:mesos full --group ops"},
 		{line: "gatehouse permission revoke dcos:service:marathon:marathon:services:/prod --all --user deployer"},
+	}
+}
+
+func (p *play) declared() []scene {
+	return []scene{
+		{line: "gatehouse iam export -o iam.yaml"},
+		{line: "gatehouse iam plan -f iam.yaml"},
+		{line: "gatehouse iam plan -f iam.yaml --prune --output json"},
+		{line: "gatehouse iam export >iam.yaml"},
+		{line: "gatehouse iam export --json -o iam.json"},
+		{line: "gatehouse iam apply -f iam.yaml --prune --yes"},
+		{line: "gatehouse iam apply -f teams/ -f services.yaml --yes", before: func() []string {
+			p.file(p.t, "services.yaml", "version: 1\nacls: [{rid: dcos:adminrouter:service:shop, groups: {shop: full}}]\n")
+			if err := os.Mkdir(p.path("teams"), 0o700); err != nil {
+				p.t.Fatal(err)
+			}
+			p.file(p.t, "teams/shop.yaml", "version: 1\nusers: [{uid: sam}]\ngroups: [{gid: shop, members: [sam]}]\n")
+			return nil
+		}},
+		{line: "gatehouse iam apply -f iam.yaml", typed: []string{"Make 1 change? [y/N] ", "y"}, before: func() []string {
+			p.file(p.t, "iam.yaml", "version: 1\nusers: [{uid: sam, description: Sam from the shop}]\n")
+			return nil
+		}},
 	}
 }
 
