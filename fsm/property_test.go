@@ -77,8 +77,15 @@ func drawPermission(t *rapid.T, now time.Time) command.Command {
 		command.RecordAuditHeads{Heads: []state.AuditHead{{
 			Master: uid, Sequence: uint64(rapid.IntRange(0, 3).Draw(t, "sequence")), Hash: state.Hash{byte(action)}, Time: now, Rotated: ofGroup,
 		}}},
+		command.CreateUser{User: iam.User{UID: "remote", ProviderType: iam.SAML, ProviderID: "idp"}},
+		command.AddMember{GID: gid, UID: "remote"},
+		command.CreateProvider{Provider: provider(text)}, command.DeleteProvider{Type: iam.SAML, ID: "idp"},
 		drawChanges(t), drawChanges(t),
 	}).Draw(t, "permission")
+}
+
+func provider(description string) iam.Provider {
+	return iam.Provider{ID: "idp", Description: description, SAML: &iam.SAMLProvider{Metadata: "<xml/>", BaseURL: "https://dcos.example"}}
 }
 
 func drawChanges(t *rapid.T) command.ApplyChanges {
@@ -98,12 +105,13 @@ func drawChange(t *rapid.T) command.Change {
 		user.PasswordHash, user.PublicKey = "", rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key")
 	}
 	grant := state.Grant{RID: rid, Principal: uid, Actions: iam.Actions(rapid.IntRange(0, 31).Draw(t, "actions"))}
+	idp := provider(user.PublicKey)
 	if rapid.Bool().Draw(t, "of a group") {
 		grant.Principal, grant.Group = gid, true
 	}
 	c := rapid.SampledFrom([]command.Change{
 		{User: &user}, {Group: &iam.Group{GID: gid, ProviderType: iam.Internal}}, {ACL: &iam.ACL{RID: rid}},
-		{Member: &state.Membership{GID: gid, UID: uid}}, {Grant: &grant},
+		{Member: &state.Membership{GID: gid, UID: uid}}, {Grant: &grant}, {Provider: &idp},
 	}).Draw(t, "change")
 	c.Remove = rapid.Bool().Draw(t, "remove")
 	return c
@@ -203,7 +211,8 @@ func locksOut(s *state.State) string {
 	}
 	for range s.Members(iam.SuperuserGroup) {
 		for u := range s.Users() {
-			if iam.Superuser(s, u.UID) && !u.Locked() {
+			_, vouched := s.Provider(u.ProviderID)
+			if iam.Superuser(s, u.UID) && !u.Locked() && (!u.Remote() || vouched) {
 				return ""
 			}
 		}

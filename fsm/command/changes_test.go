@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -175,5 +176,23 @@ func TestARefusedBootstrapIsNotRecorded(t *testing.T) {
 	m.refuse(bad, fault.InvalidData)
 	if got := m.s.Meta().Bootstrap; got != "" {
 		t.Errorf("bootstrap = %q", got)
+	}
+}
+
+func TestADeclaredProviderKeepsItsSecret(t *testing.T) {
+	m := newHouse(t)
+	m.must(CreateProvider{Provider: dex()})
+	before := m.s.Digest()
+	again := dex()
+	again.OIDC.SealedSecret = nil
+	m.must(changes(Change{Provider: &again}))
+	if m.s.Digest() != before {
+		t.Error("a second time changes something")
+	}
+	again.OIDC.Issuer = "https://elsewhere.example"
+	m.must(changes(Change{Provider: &again}))
+	p, _ := m.s.Provider("dex")
+	if p.OIDC.Issuer != "https://elsewhere.example" || !bytes.Equal(p.OIDC.SealedSecret, dex().OIDC.SealedSecret) || p.Version != m.s.Index() {
+		t.Errorf("dex = %+v, version %d; want another issuer, the same secret and version %d", p.OIDC.Issuer, p.Version, m.s.Index())
 	}
 }

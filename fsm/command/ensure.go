@@ -36,8 +36,7 @@ func (e *ensurer) change(c *Change) error {
 	case c.Member != nil:
 		return e.member(*c.Member, c.Remove)
 	case c.Provider != nil && c.Remove:
-		e.t.DeleteProvider(c.Provider.ID)
-		return nil
+		return e.removeProvider(c.Provider.ID)
 	case c.Provider != nil:
 		return e.provider(*c.Provider)
 	}
@@ -208,6 +207,9 @@ func (e *ensurer) grant(want state.Grant, remove bool) error {
 }
 
 func (e *ensurer) provider(p iam.Provider) error {
+	if err := e.actor.provider(p.ID); err != nil {
+		return err
+	}
 	old, exists := e.t.Provider(p.ID)
 	if exists && old.Type() != p.Type() {
 		return fault.New(fault.Conflict, "It exists with type `%s`, which a provider keeps.", old.Type())
@@ -217,5 +219,19 @@ func (e *ensurer) provider(p iam.Provider) error {
 		kept.SealedSecret = old.OIDC.SealedSecret
 		p.OIDC = &kept
 	}
+	if exists && old.Same(&p) {
+		return nil
+	}
 	return putProvider(e.t, p)
+}
+
+func (e *ensurer) removeProvider(id string) error {
+	if _, exists := e.t.Provider(id); !exists {
+		return nil
+	}
+	if err := e.actor.provider(id); err != nil {
+		return err
+	}
+	e.t.DeleteProvider(id)
+	return nil
 }

@@ -57,6 +57,14 @@ func (d delegate) resource(rid string) error {
 	return nil
 }
 
+// provider refuses to change who vouches for users: it could vouch for anybody as a superuser.
+func (d delegate) provider(id string) error {
+	if d.limited {
+		return fault.New(fault.Forbidden, "Only a superuser may change the login provider `%s`.", id)
+	}
+	return nil
+}
+
 // lifeline is what no command may cut: the way in for somebody who can repair everything (contract 3.4).
 type lifeline struct {
 	// member says that the group of the superusers has a member, and login that a superuser can log in.

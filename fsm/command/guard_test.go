@@ -20,7 +20,12 @@ func newDelegate(t *testing.T) *machine {
 	m.must(newGroup("admins"))
 	m.must(GrantAction{RID: iam.SuperuserRID, Principal: "admins", Group: true, Action: iam.Read})
 	m.must(AddMember{GID: "admins", UID: "carol"})
+	m.must(CreateProvider{Provider: saml("adfs")})
 	return m
+}
+
+func saml(id string) iam.Provider {
+	return iam.Provider{ID: id, SAML: &iam.SAMLProvider{Metadata: "<xml/>", BaseURL: "https://dcos.example"}}
 }
 
 func (m *machine) as(uid string, right iam.Right, c Command) error {
@@ -55,6 +60,8 @@ func superuserChanges() []Command {
 		changes(Change{User: super}), changes(Change{User: super, Remove: true}),
 		changes(Change{Group: &iam.Group{GID: "admins", Description: "x", ProviderType: iam.Internal}}),
 		changes(Change{Group: &iam.Group{GID: "admins"}, Remove: true}),
+		CreateProvider{Provider: saml("other")}, DeleteProvider{Type: iam.SAML, ID: "adfs"}, UpdateProvider{Provider: saml("adfs")},
+		changes(Change{Provider: ptr(saml("other"))}), changes(Change{Provider: ptr(saml("adfs")), Remove: true}),
 		changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID, Description: "x"}}), changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID}, Remove: true}),
 	}
 }
@@ -156,6 +163,20 @@ func TestNoPathTakesTheLastSuperuser(t *testing.T) {
 	} {
 		newHouse(t).refuse(c.c, c.want)
 	}
+}
+
+// Whoever logs in through a provider needs it.
+func TestTheProviderOfTheLastSuperuserStays(t *testing.T) {
+	m := newHouse(t)
+	m.must(CreateUser{User: iam.User{UID: "remote", ProviderType: iam.SAML, ProviderID: "adfs"}})
+	m.must(AddMember{GID: iam.SuperuserGroup, UID: "remote"})
+	m.refuse(DeleteUser{UID: "alice", TokenLife: life}, fault.NoMoreSuperusers) // nobody vouches for the other one
+	m.must(CreateProvider{Provider: saml("adfs")})
+	m.must(DeleteUser{UID: "alice", TokenLife: life})
+	m.refuse(DeleteProvider{Type: iam.SAML, ID: "adfs"}, fault.NoMoreSuperusers)
+	m.refuse(changes(Change{Provider: ptr(saml("adfs")), Remove: true}), fault.NoMoreSuperusers)
+	m.must(ResetSuperuser{UID: "operator", PasswordHash: "$6$op"})
+	m.must(DeleteProvider{Type: iam.SAML, ID: "adfs"})
 }
 
 func TestOtherGroupsMayLoseTheSuperuserResource(t *testing.T) {

@@ -15,7 +15,10 @@ type CreateProvider struct {
 func (CreateProvider) Kind() Kind { return KindCreateProvider }
 
 // Apply refuses an id that is taken by a provider of either type: users are shown both in one list.
-func (c CreateProvider) Apply(t *state.Txn, _ Header) error {
+func (c CreateProvider) Apply(t *state.Txn, h Header) error {
+	if err := delegation(t, h).provider(c.Provider.ID); err != nil {
+		return err
+	}
 	if _, exists := t.Provider(c.Provider.ID); exists {
 		return fault.New(fault.Conflict, "Provider with id `%s` already exists.", c.Provider.ID)
 	}
@@ -32,9 +35,12 @@ type UpdateProvider struct {
 func (UpdateProvider) Kind() Kind { return KindUpdateProvider }
 
 // Apply changes nothing when the configuration was changed meanwhile.
-func (c UpdateProvider) Apply(t *state.Txn, _ Header) error {
+func (c UpdateProvider) Apply(t *state.Txn, h Header) error {
 	old, err := provider(t, c.Provider.Type(), c.Provider.ID)
 	if err != nil {
+		return err
+	}
+	if err := delegation(t, h).provider(old.ID); err != nil {
 		return err
 	}
 	if old.Version != c.Provider.Version {
@@ -65,9 +71,12 @@ func (DeleteProvider) Kind() Kind { return KindDeleteProvider }
 
 // Apply refuses a provider that is not configured. That superusers do not all log in through it is checked at the end of
 // every command.
-func (c DeleteProvider) Apply(t *state.Txn, _ Header) error {
+func (c DeleteProvider) Apply(t *state.Txn, h Header) error {
 	p, err := provider(t, c.Type, c.ID)
 	if err != nil {
+		return err
+	}
+	if err := delegation(t, h).provider(p.ID); err != nil {
 		return err
 	}
 	t.DeleteProvider(p.ID)

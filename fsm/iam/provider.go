@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -58,6 +59,22 @@ func (p *Provider) Type() string {
 
 // Serves reports whether the user logs in through this provider.
 func (p *Provider) Serves(u *User) bool { return u.ProviderType == p.Type() && u.ProviderID == p.ID }
+
+// Same reports whether both are the same configuration, whenever it was made.
+func (p *Provider) Same(o *Provider) bool {
+	if p.ID != o.ID || p.Description != o.Description || (p.OIDC == nil) != (o.OIDC == nil) || (p.SAML == nil) != (o.SAML == nil) {
+		return false
+	}
+	if p.SAML != nil && *p.SAML != *o.SAML {
+		return false
+	}
+	return p.OIDC == nil || p.OIDC.same(o.OIDC)
+}
+
+func (o *OIDCProvider) same(other *OIDCProvider) bool {
+	return o.Issuer == other.Issuer && o.BaseURL == other.BaseURL && o.ClientID == other.ClientID &&
+		bytes.Equal(o.SealedSecret, other.SealedSecret) && o.Insecure == other.Insecure && o.CACerts == other.CACerts
+}
 
 // Validate checks names and sizes. What URLs, certificates and metadata must look like is checked before the log, where
 // parsers may change from one release to the next.
