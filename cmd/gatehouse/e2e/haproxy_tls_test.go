@@ -199,19 +199,23 @@ func tryUser(t *testing.T, c *rig.Cluster, url string, v *visitor, protocol stri
 			t.Fatalf("%s: %d %s %v, want %d", step.method, status, body, err, step.status)
 		}
 	}
-	if from := comesFrom(c, uid); len(from) != 1 || from[0] != "127.0.0.2" {
-		t.Errorf("audited as from %v, want 127.0.0.2 only", from)
-	}
+	await(t, 20*time.Second, "the audit records", func(context.Context) error {
+		if from := comesFrom(t, c, uid); len(from) != 1 || from[0] != "127.0.0.2" {
+			return fmt.Errorf("audited as from %v, want 127.0.0.2 only", from)
+		}
+		return nil
+	})
 }
 
 // comesFrom are the addresses from which a uid logged in, or was acted on, as the masters wrote them down.
-func comesFrom(c *rig.Cluster, uid string) []string {
+func comesFrom(t *testing.T, c *rig.Cluster, uid string) []string {
+	t.Helper()
 	var from []string
 	for _, m := range c.Masters {
-		for line := range strings.Lines(m.Log()) {
-			var record struct{ Type, SrcIP, UID, Action string }
-			if json.Unmarshal([]byte(line), &record) == nil && record.Type == "audit" && record.UID == uid {
-				from = append(from, record.SrcIP)
+		for line := range strings.Lines(trailOf(t, m)) {
+			if _, rest, _ := strings.Cut(line, " srcip="); strings.Contains(rest, " uid="+uid+" ") {
+				address, _, _ := strings.Cut(rest, " ")
+				from = append(from, address)
 			}
 		}
 	}
@@ -251,7 +255,7 @@ func tryFront(t *testing.T, c *rig.Cluster, url string, v *visitor, answers map[
 	t.Helper()
 	before := map[string]int{}
 	seen := func(m *rig.Master) int {
-		return strings.Count(m.Log(), `"srcip":"127.0.0.2"`)
+		return strings.Count(trailOf(t, m), " srcip=127.0.0.2 ")
 	}
 	for _, m := range c.Masters {
 		before[m.Name] = seen(m)
@@ -262,15 +266,18 @@ func tryFront(t *testing.T, c *rig.Cluster, url string, v *visitor, answers map[
 			t.Fatalf("login through %s: %d %s %v", url, status, body, err)
 		}
 	}
-	total := 0
-	for _, m := range c.Masters {
-		n := seen(m) - before[m.Name]
-		total += n
-		if (n > 0) && !answers[m.Name] {
-			t.Errorf("%s answered %d requests, want answers from %v only", m.Name, n, answers)
+	await(t, 20*time.Second, "the audit records", func(context.Context) error {
+		total := 0
+		for _, m := range c.Masters {
+			n := seen(m) - before[m.Name]
+			total += n
+			if (n > 0) && !answers[m.Name] {
+				t.Errorf("%s answered %d requests, want answers from %v only", m.Name, n, answers)
+			}
 		}
-	}
-	if total < 8 {
-		t.Errorf("%d of 8 logins are audited as from 127.0.0.2", total)
-	}
+		if total < 8 {
+			return fmt.Errorf("%d of 8 logins are audited as from 127.0.0.2", total)
+		}
+		return nil
+	})
 }

@@ -247,8 +247,8 @@ func auditedByProxy(t *testing.T, m *rig.Master, address string) {
 		}
 	}
 	await(t, 10*time.Second, "the audit record", func(context.Context) error {
-		if !strings.Contains(m.Log(), "203.0.113.77") {
-			return errors.New("the log does not have the address that the proxy told")
+		if !strings.Contains(trailOf(t, m), " srcip=203.0.113.77 ") {
+			return errors.New("it does not have the address that the proxy told")
 		}
 		return nil
 	})
