@@ -42,7 +42,7 @@ type part struct {
 func parts() []part {
 	return []part{{"reads", compareReads}, {"writes", compareWrites}, {"service-logins", compareServiceLogins},
 		{"password-logins", comparePasswordLogins}, {"tls", compareTLS},
-		{"policy", comparePolicy}, {"audit", compareAudit}, {"storm", storm}, {"failover", failover}}
+		{"policy", comparePolicy}, {"audit", compareAudit}, {"declare", declare}, {"storm", storm}, {"failover", failover}}
 }
 
 func partNames() []string {

@@ -48,7 +48,7 @@ func TestAClusterBeginsWithItsBootstrapFile(t *testing.T) {
 
 	d.good(t, "gatehouse service-account delete --yes dcos_signal_service")
 	for _, m := range c.Masters {
-		if err := m.Stop(); err != nil {
+		if err := m.Kill(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestTheNextLeaderAppliesTheBootstrapFile(t *testing.T) {
 		return nil
 	})
 	for _, m := range c.Masters {
-		if err := m.Stop(); err != nil {
+		if err := m.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		m.Argv = append(m.Argv, "--bootstrap-file", file)

@@ -113,7 +113,7 @@ func TestPruningDoesNotLockAnybodyOut(t *testing.T) {
 }
 
 func TestOnlySuperusersDeclare(t *testing.T) {
-	c, d := shared(t), newDesk(t)
+	c, d := start(t, rig.Options{}), newDesk(t)
 	d.login(t, c, "admin")
 	uid, gid := named(t, "delegate"), "declaring-delegates"
 	d.file(t, "d.yaml", fmt.Sprintf("version: 1\nusers: [{uid: %[1]s}]\ngroups: [{gid: %[2]s, members: [%[1]s]}]\nacls: [{rid: dcos:adminrouter:acs, groups: {%[2]s: full}}]\n", uid, gid))
@@ -164,11 +164,10 @@ func TestAnApplyWhoseLeaderIsKilledIsFinishedByDoingItAgain(t *testing.T) {
 		status, out, errs := d.run(t, "gatehouse iam apply --yes -f crowd.yaml")
 		ended <- end{status, out, errs}
 	}()
-	await(t, 30*time.Second, "the first users", func(context.Context) error {
-		if len(usersOf(t, c, leader, "")) < 500 {
-			return errors.New("not yet")
-		}
-		return nil
+	token := superuser(t, c)
+	await(t, 30*time.Second, "the first users", func(ctx context.Context) error {
+		_, err := c.Client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: userURL(leader, "user-00500"), Token: token})
+		return err
 	})
 	if err := leader.Kill(); err != nil {
 		t.Fatal(err)
