@@ -10,6 +10,7 @@ import (
 	"gatehouse/cluster"
 	"gatehouse/fsm"
 	"gatehouse/fsm/command"
+	"gatehouse/fsm/fault"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/iamapi"
@@ -44,6 +45,9 @@ type submitSeam struct {
 
 func (s submitSeam) Submit(ctx context.Context, h command.Header, c command.Command) (command.Outcome, error) {
 	if err := httpapi.Recorded(ctx); err != nil {
+		if s.node.Status().DiskLow { // the records are on the same disk: say what is to be done
+			err = fault.New(fault.DiskLow, "The leader's disk is nearly full. Nothing was changed.").After(10 * time.Second)
+		}
 		return command.Outcome{}, err
 	}
 	if plantLostWrite && loses(c) {

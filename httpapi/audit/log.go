@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,23 +94,17 @@ func Open(o Options) (*Log, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the audit directory: %w", err)
 	}
-	t, err := recoverTail(o.Dir, o.Master)
+	t, err := findTail(o.Dir, o.Master)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{head: t.head, size: t.size}
+	w := &writer{head: t.head, size: t.size, torn: t.torn}
 	if t.file != "" {
 		if w.sink, err = os.OpenFile(t.file, os.O_WRONLY|os.O_APPEND, 0); err != nil {
 			return nil, fmt.Errorf("open the audit log: %w", err)
 		}
 	}
-	l := start(o, w)
-	if t.aside != "" {
-		o.Logger.Warn("audit log: the unfinished end of a record was set aside", "file", filepath.Join(o.Dir, t.aside), "bytes", t.bytes)
-		l.Append(Record{Component: component, Action: "audit-recover", Object: t.aside, Allow: true,
-			Reason: fmt.Sprintf("set aside %d bytes of an unfinished record", t.bytes)})
-	}
-	return l, nil
+	return start(o, w), nil
 }
 
 // NewPlain writes records to w without a chain: for standard error, where somebody else keeps them. Append waits until the

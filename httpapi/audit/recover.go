@@ -12,16 +12,22 @@ import (
 
 // tail is where a chain goes on.
 type tail struct {
-	file  string // to append to; "" when there is none
-	size  int64
-	head  Head
-	aside string // file into which an unfinished end was moved; "" when there was none
-	bytes int64  // its length
+	file string // to append to; "" when there is none
+	size int64
+	head Head
+	torn []torn // unfinished ends, which must be set aside before anything is written
 }
 
-// recoverTail finds the end of a master's chain. Whatever follows the last whole record of the newest file, because a process
-// or a machine died while it wrote, is moved into a file of its own: it is never glued to what comes next.
-func recoverTail(dir, master string) (tail, error) {
+// torn is what a process or a machine that died left behind the last whole record of a file.
+type torn struct {
+	path      string
+	end, size int64 // where it begins, and where the file ends
+	empty     bool  // there is nothing before it
+}
+
+// findTail finds the end of a master's chain. Whatever follows the last whole record of the newest file is to be set aside: it
+// is never glued to what comes next.
+func findTail(dir, master string) (tail, error) {
 	files, err := trails(dir, master)
 	if err != nil {
 		return tail{}, err
@@ -32,22 +38,13 @@ func recoverTail(dir, master string) (tail, error) {
 		if err != nil {
 			return tail{}, err
 		}
-		if size > end {
-			if t.aside, err = setAside(files[i].path, end, size); err != nil {
-				return tail{}, err
-			}
-			t.bytes += size - end
+		if size > end || last == nil {
+			t.torn = append(t.torn, torn{files[i].path, end, size, last == nil})
 		}
 		if last != nil {
 			t.head = Head{Master: master, Sequence: last.Sequence, Hash: last.Hash, Time: last.Time}
-			if t.file == "" || i == len(files)-1 {
-				t.file, t.size = files[i].path, end
-			}
+			t.file, t.size = files[i].path, end
 			return t, nil
-		}
-		// Nothing is left in it: it was made just before the end. The one before it goes on.
-		if err := os.Remove(files[i].path); err != nil {
-			return tail{}, fmt.Errorf("remove an empty audit file: %w", err)
 		}
 	}
 	t.head.Master = master
@@ -98,6 +95,22 @@ func lastIn(part []byte, whole bool) (last *Line, end int64) {
 		stop = before
 	}
 	return nil, 0
+}
+
+// mend sets the unfinished end aside, and returns the name of the file that has it; "" if nothing was unfinished. A file with
+// nothing else in it, which was made just before the end, is removed: the one before it goes on.
+func (t torn) mend() (name string, err error) {
+	if t.size > t.end {
+		if name, err = setAside(t.path, t.end, t.size); err != nil {
+			return "", err
+		}
+	}
+	if t.empty {
+		if err := os.Remove(t.path); err != nil {
+			return "", fmt.Errorf("remove an empty audit file: %w", err)
+		}
+	}
+	return name, nil
 }
 
 // setAside moves what stands behind end in a file into a file of its own, and returns the name of that.

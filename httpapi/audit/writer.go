@@ -33,7 +33,8 @@ type writer struct {
 	rendered uint64 // how many records are in it
 	spare    []Record
 
-	unsynced bool // the file has what the disk may not have
+	torn     []torn // what an earlier process left unfinished
+	unsynced bool   // the file has what the disk may not have
 	syncedAt time.Time
 	suspect  bool // the file could not be forced to the disk: go on in another
 }
@@ -176,6 +177,9 @@ func (w *writer) prepare() error {
 	if !w.Chained() {
 		return nil
 	}
+	if err := w.mend(); err != nil {
+		return err
+	}
 	if w.sink != nil && !w.begun && (w.suspect || w.size >= w.opts.RotateSize) {
 		if !w.suspect && w.unsynced && !w.sync() {
 			return errors.New("the file that is full cannot be forced to the disk")
@@ -193,6 +197,27 @@ func (w *writer) prepare() error {
 	}
 	w.sink, w.size = f, 0
 	w.expire()
+	return nil
+}
+
+// mend sets aside what an earlier process left unfinished, and records that. On a full disk it cannot be done, and so nothing
+// is written either.
+func (w *writer) mend() error {
+	for ; len(w.torn) > 0; w.torn = w.torn[1:] {
+		t := w.torn[0]
+		w.begin()
+		name, err := t.mend()
+		w.end()
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			continue
+		}
+		w.opts.Logger.Warn("audit log: the unfinished end of a record was set aside", "file", name, "bytes", t.size-t.end)
+		w.render(&Record{Time: w.opts.Now(), Component: component, Action: "audit-recover", Object: name, Allow: true,
+			Reason: fmt.Sprintf("set aside %d bytes of an unfinished record", t.size-t.end)})
+	}
 	return nil
 }
 
