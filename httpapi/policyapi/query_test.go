@@ -3,14 +3,10 @@ package policyapi_test
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"gatehouse/fsm/iam"
-	"gatehouse/fsm/state"
 )
 
 const queryPath = "/acs/api/v1/internal/policyquery"
@@ -131,28 +127,6 @@ func TestManyQueriesAreAnsweredInTheirOrder(t *testing.T) {
 	}
 }
 
-// A question about very many resources is refused, cheaply (hostile A17).
-func TestTooManyQueriesAreRefused(t *testing.T) {
-	b := newBed(t)
-	queries := func(n int) string {
-		return `{"queries":[` + strings.TrimSuffix(strings.Repeat(`{"uid":"alice","rid":"r","action":"read"},`, n), ",") + `]}`
-	}
-	for n, want := range map[int]int{1000: 200, 1001: 400, 20_000: 400, 100_000: 413} {
-		if got := b.ask(b.internal, "POST", queryPath, "", queries(n)); got.Code != want {
-			t.Errorf("A17: %d queries: got %d %.200s, want %d", n, got.Code, got.Body, want)
-		}
-	}
-	var decisions int
-	for _, record := range b.audit() {
-		if strings.HasPrefix(record, "uid=alice ") {
-			decisions++
-		}
-	}
-	if decisions != 1000 {
-		t.Errorf("%d decisions are recorded, want one for each of the 1000 queries that were answered", decisions)
-	}
-}
-
 // One wrong entry, and nothing is answered: its place is named.
 func TestMalformedBatchesAreRefusedAsAWhole(t *testing.T) {
 	b := newBed(t)
@@ -232,33 +206,6 @@ func TestEveryDecisionLeavesOneRecord(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)
-		}
-	}
-}
-
-// What was revoked is gone with the next question, and so is what hung on a user that is made anew (hostile A7, A8).
-func TestADecisionIsFromTheNewestState(t *testing.T) {
-	b := newBed(t)
-	allowed := func(rid, uid, action string) bool {
-		return strings.Contains(b.ask(b.internal, "GET", queryTarget(rid, uid, action), "", "").Body.String(), "true")
-	}
-	steps := []struct {
-		what   string
-		change func(*state.Txn)
-		want   []bool // alice reads, bob updates
-	}{
-		{"at first", func(*state.Txn) {}, []bool{true, true}},
-		{"bob leaves the group", func(t *state.Txn) { t.DeleteMembership("clerks", "bob") }, []bool{true, false}},
-		{"alice's grant is revoked", func(t *state.Txn) { t.PutGrant(state.Grant{RID: "dcos:shop", Principal: "alice"}) }, []bool{false, false}},
-		{"alice gets it again", func(t *state.Txn) { t.PutGrant(state.Grant{RID: "dcos:shop", Principal: "alice", Actions: iam.Full}) }, []bool{true, false}},
-		{"alice is deleted", func(t *state.Txn) { t.DeleteUser("alice") }, []bool{false, false}},
-		{"alice is made anew", func(t *state.Txn) { t.PutUser(&iam.User{UID: "alice", ProviderType: iam.Internal}) }, []bool{false, false}},
-	}
-	for _, step := range steps {
-		b.change(step.change)
-		got := []bool{allowed("dcos:shop", "alice", "read"), allowed("dcos:shop", "bob", "update")}
-		if !slices.Equal(got, step.want) {
-			t.Errorf("%s: got %v, want %v", step.what, got, step.want)
 		}
 	}
 }
