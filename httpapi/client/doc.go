@@ -6,6 +6,7 @@
 //	typed.go        one method for each thing that can be asked of users, keys and masters
 //	access.go       the same for groups, resources, permissions and decisions
 //	request.go      Do: one request as it is sent and read
+//	routes.go       which requests may be repeated, and which get a key for that
 //	retry.go        what an answer means, and whether the request is sent again
 //	addresses.go    which master is asked first
 //	transport.go    connections: no proxy, no redirect, no cookie

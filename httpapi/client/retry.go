@@ -2,101 +2,15 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
-	"path"
-	"slices"
 	"time"
 )
-
-// repetition says under which condition a request may be sent again.
-type repetition int
-
-const (
-	// never: only when certainly nothing has happened.
-	never repetition = iota
-	// keyed: at any time with the same Idempotency-Key.
-	keyed
-	// harmless: at any time.
-	harmless
-)
-
-// routes are the changes of which more is known than that they are changes. Logins and questions change nothing, and to revoke tokens
-// twice revokes them; that is better than a key, under which a master would repeat its answer instead of doing it.
-var routes = []struct {
-	method, pattern string
-	repeat          repetition
-}{
-	{http.MethodPost, loginPath, harmless},
-	{http.MethodPut, iamPrefix + "/users/*", keyed},
-	{http.MethodPatch, iamPrefix + "/users/*", keyed},
-	{http.MethodDelete, iamPrefix + "/users/*", keyed},
-	{http.MethodPut, iamPrefix + "/groups/*", keyed},
-	{http.MethodPatch, iamPrefix + "/groups/*", keyed},
-	{http.MethodDelete, iamPrefix + "/groups/*", keyed},
-	{http.MethodPut, iamPrefix + "/groups/*/users/*", keyed},
-	{http.MethodDelete, iamPrefix + "/groups/*/users/*", keyed},
-	{http.MethodPut, iamPrefix + "/acls/*", keyed},
-	{http.MethodPatch, iamPrefix + "/acls/*", keyed},
-	{http.MethodDelete, iamPrefix + "/acls/*", keyed},
-	{http.MethodDelete, iamPrefix + "/acls/*/*/*", keyed},
-	{http.MethodPut, iamPrefix + "/acls/*/*/*/*", keyed},
-	{http.MethodDelete, iamPrefix + "/acls/*/*/*/*", keyed},
-	{http.MethodPost, queryPath, harmless},
-	{http.MethodPost, adminPrefix + "/authorize", harmless},
-	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
-	{http.MethodPost, adminPrefix + "/users/*/revoke-tokens", harmless},
-	{http.MethodPost, adminPrefix + "/revoke-tokens", harmless},
-	{http.MethodPost, adminPrefix + "/keys/*/activate", keyed},
-	{http.MethodPost, adminPrefix + "/keys/*/retire", keyed},
-	{http.MethodPost, adminPrefix + "/cluster-keys/*/activate", keyed},
-	{http.MethodDelete, adminPrefix + "/masters/*", keyed},
-	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
-}
-
-func (x *call) mayRepeat() repetition {
-	switch x.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return harmless
-	}
-	if x.IdempotencyKey != "" {
-		return keyed
-	}
-	for _, r := range routes {
-		match, _ := path.Match(r.pattern, x.Path)
-		switch {
-		case !match || r.method != x.Method:
-		case r.repeat == keyed && x.holdsPassword():
-			return never
-		default:
-			return r.repeat
-		}
-	}
-	return never
-}
-
-// guessable are the members of bodies that can be guessed, given a hash of the body. The masters remember one under an Idempotency-Key, for
-// a day.
-var guessable = []string{"password", "current_password"}
-
-// holdsPassword reports whether the body has a password. Such a change gets no key.
-func (x *call) holdsPassword() bool {
-	var body map[string]json.RawMessage
-	if json.Unmarshal(x.content, &body) != nil {
-		return false
-	}
-	return slices.ContainsFunc(guessable, func(name string) bool { return body[name] != nil })
-}
-
-// newKey makes an Idempotency-Key that nobody else makes.
-func newKey() string { return rand.Text() }
 
 // verdict is what an attempt means for the request.
 type verdict int
