@@ -78,6 +78,9 @@ func (p *program) root() *cobra.Command {
 	addGroup(root, "masters", "Run masters:", p.agentCommand(), p.devCommand(), p.keygenCommand(), p.hashPasswordCommand(), p.resetSuperuserCommand(), p.configCommand(), p.doctorCommand(), p.versionCommand())
 	addGroup(root, "people", "Work with a cluster:", cli.Commands(p.people())...)
 	root.SetHelpCommandGroupID("people")
+	if _, onTerminal, width := p.terminal(); onTerminal {
+		cli.Fit(root, width)
+	}
 	return root
 }
 

@@ -1,10 +1,10 @@
-// Package cli holds the verbs with which people work: log in, look at users, masters and keys, and change them.
+// Package cli holds the verbs with which people work: log in, look at users, permissions, masters and keys, and change them.
 //
 // Every verb has the same shape. It finds out which cluster is meant (session.go: flags, then variables, then the file of
 // stored logins), asks it through the Go client (httpapi/client), and prints one view (output.go) as a table, JSON or YAML.
 // What a server says is data: it is made harmless before a terminal sees it (safe.go). Questions are asked on terminals
-// only (prompt.go), and never for something that a flag has said. Errors say what to do next and have a documented exit
-// status (exit.go).
+// only (prompt.go), and never for something that a flag has said. Errors say what to do next (explain.go) and have a documented exit
+// status (exit.go). Shells are told what the cluster knows (complete.go), and help fits the terminal (help.go).
 //
 // The file of stored logins (store.go) is the only thing that the package writes, beside the secret of a service account
 // that is created with --secret-file.

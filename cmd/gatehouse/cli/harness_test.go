@@ -89,6 +89,9 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 	root := &cobra.Command{Use: "gatehouse", SilenceErrors: true, SilenceUsage: true}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(Commands(env)...)
+	if p.terminal {
+		Fit(root, p.width)
+	}
 	root.SetArgs(args)
 	root.SetOut(&out)
 	root.SetErr(&errs)
