@@ -51,7 +51,7 @@ func (p *program) runAgent(ctx context.Context, cfg *config, wrong problems) err
 	if len(wrong) > 0 {
 		return append(wrong, found...).err()
 	}
-	defer runtime.KeepAlive(raiseHeapFloor())
+	defer runtime.KeepAlive(paceGarbage())
 	logger := newLogger(p.stderr, cfg)
 	if len(found) > 0 {
 		return fail(logger, errors.New(strings.Join(found, "; ")))

@@ -128,12 +128,9 @@ func (d *data) indexReach(rid string, number uint64, actions iam.Actions) {
 	d.decisions.reaches = d.decisions.reaches.with(hashOf(rid), func(r *reach) bool { return r.rid == rid }, next)
 }
 
-// keepDecisions lets Rollback take back what happens to them. Numbers are not given back: what was taken back may be done
-// again with others.
+// keepDecisions lets Rollback take back what happens to them. The numbers that it gives back are those of groups that are
+// taken back too.
 func (t *Txn) keepDecisions() {
 	before := t.decisions
-	t.undo.add(func() {
-		before.lastNumber = t.decisions.lastNumber
-		t.decisions = before
-	})
+	t.undo.add(func() { t.decisions = before })
 }

@@ -48,19 +48,19 @@ type kind struct {
 	change func(i int) string
 }
 
-// fill makes the company through the API.
+// fill makes the company through the API. A batch of which it is not known whether it was applied is sent again: it says how
+// things shall be.
 func (c *company) fill(ctx context.Context) ([]result, error) {
-	leader, err := c.Leader(ctx)
-	if err != nil {
-		return nil, err
-	}
 	client := rig.NewClient(time.Minute)
 	defer client.Close()
 	for _, k := range kinds(c.people) {
 		start := time.Now()
 		for from := 0; from < k.n; from += fillBatch {
 			body := k.batch(from, min(from+fillBatch, k.n))
-			_, err := client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPost, URL: leader.API + "/gatehouse/v1/iam/apply", Token: c.token, Body: body})
+			err := rig.Await(ctx, time.Minute, "a leader that takes it", func(ctx context.Context) error {
+				_, err := client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPost, URL: c.Masters[0].API + "/gatehouse/v1/iam/apply", Token: c.token, Body: body})
+				return err
+			})
 			if err != nil {
 				return nil, fmt.Errorf("make %s from %d on: %w", k.name, from, err)
 			}
