@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -257,4 +258,71 @@ func rewrite(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// onAuditDisk runs the master in a mount namespace of its own, where a small tmpfs lies over its audit directory.
+func onAuditDisk(m *rig.Master) {
+	onOwnDisk(m)
+	for i, arg := range m.Argv {
+		if strings.HasPrefix(arg, "mkdir -p ") {
+			m.Argv[i] = strings.ReplaceAll(strings.ReplaceAll(arg, diskSize, "1m"), `"$0"`, `"$0/audit"`)
+			return
+		}
+	}
+}
+
+// What cannot be recorded is not done; everything else goes on (hostile Q6).
+func TestAFullAuditDiskRefusesChangesUntilThereIsRoom(t *testing.T) {
+	c := start(t, rig.Options{Masters: 1, Wrap: onAuditDisk})
+	m := c.Masters[0]
+	putUser(t, c, m, "reader", map[string]string{"password": "a passphrase"})
+	filler := within(m, filepath.Join(m.DataDir, "audit", "filler"))
+	describe := rig.Request{Method: "PATCH", URL: userURL(m, "reader"), Token: superuser(t, c), Body: map[string]string{"description": "changed"}}
+	await(t, 30*time.Second, "a refusal", func(ctx context.Context) error {
+		if err := fill(filler); err != nil {
+			return err
+		}
+		answer, err := c.Client.Expect(ctx, http.StatusServiceUnavailable, describe)
+		if err == nil && answer.Code != "ERR_BUSY" {
+			err = fmt.Errorf("got %s", answer.Body)
+		}
+		return err
+	})
+	before := getUser(t, c, m, "reader").Description
+	describe.Body = map[string]string{"description": "changed on a full disk"}
+	ask(t, c, http.StatusServiceUnavailable, describe)
+	if got := getUser(t, c, m, "reader").Description; got != before {
+		t.Errorf("the description became %q", got)
+	}
+	if _, err := c.Client.Login(t.Context(), m.API, "reader", "a passphrase"); err != nil {
+		t.Errorf("login: %v", err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	describe.Body = map[string]string{"description": "room again"}
+	await(t, 30*time.Second, "a change", func(ctx context.Context) error {
+		_, err := c.Client.Expect(ctx, http.StatusNoContent, describe)
+		return err
+	})
+	if got := getUser(t, c, m, "reader").Description; got != "room again" {
+		t.Errorf("the description is %q", got)
+	}
+}
+
+// fill appends to a file until there is no room.
+func fill(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for chunk := make([]byte, 64<<10); len(chunk) > 0; {
+		if _, err := f.Write(chunk); errors.Is(err, syscall.ENOSPC) {
+			chunk = chunk[:len(chunk)/2]
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
