@@ -173,6 +173,8 @@ func publicPEM() string {
 // inURL is how clients spell a rid in a path: every slash twice encoded (contract 0.6).
 func inURL(rid string) string { return strings.ReplaceAll(rid, "/", "%252F") }
 
+func oidcPath(id string) string         { return prefix + "/auth/oidc/providers/" + id }
+func samlPath(id string) string         { return prefix + "/auth/saml/providers/" + id }
 func userPath(uid string) string        { return prefix + "/users/" + uid }
 func groupPath(gid string) string       { return prefix + "/groups/" + gid }
 func memberPath(gid, uid string) string { return groupPath(gid) + "/users/" + uid }

@@ -20,7 +20,8 @@ func (h *house) driveEverything(t *testing.T) {
 	t.Helper()
 	token := h.login(root, rootPassword)
 	var steps []step
-	for _, part := range [][]step{driveUsers(), driveGroups(), driveACLs(), driveGrants("users"), driveGrants("groups"), driveLockOut(), driveSelf(), driveEnd()} {
+	for _, part := range [][]step{driveUsers(), driveGroups(), driveACLs(), driveGrants("users"), driveGrants("groups"), driveLockOut(), driveSelf(),
+		driveProviders(), driveEnd()} {
 		steps = append(steps, part...)
 	}
 	for _, s := range steps {
@@ -188,6 +189,35 @@ func driveSelf() []step {
 	}
 }
 
+// What identity providers are configured with (contract 5.4, 5.6).
+var (
+	dex = object("description", "Dex", "issuer", "https://dex.example", "base_url", "https://dcos.example", "client_id", "dcos",
+		"client_secret", "a client secret")
+	adfs = object("description", "ADFS", "sp_base_url", "https://dcos.example", "idp_metadata",
+		`<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example"/>`)
+)
+
+func driveProviders() (steps []step) {
+	for _, kind := range []struct {
+		path   func(string) string
+		config string
+	}{{oidcPath, dex}, {samlPath, adfs}} {
+		at := kind.path("idp")
+		steps = append(steps, []step{
+			{"PUT", at, kind.config, 201, ""},
+			{"PUT", at, kind.config, 409, "ERR_CONFLICT"},
+			{"PUT", kind.path("other"), `{}`, 400, ""},
+			{"GET", at, "", 200, ""},
+			{"GET", kind.path("nobody"), "", 400, ""},
+			{"PATCH", at, kind.config, 204, ""},
+			{"PATCH", kind.path("nobody"), kind.config, 400, ""},
+			{"DELETE", at, "", 204, ""},
+			{"DELETE", at, "", 400, ""},
+		}...)
+	}
+	return steps
+}
+
 func driveEnd() []step {
 	return []step{
 		{"DELETE", memberPath("devs", "robot"), "", 204, ""},
@@ -245,8 +275,8 @@ func (h *house) driveRefusals(t *testing.T, token string, steps []step) {
 	mallory := h.loginUser("mallory")
 	refused := fmt.Sprintf(`{"title":"403 Forbidden","description":"User %s is not allowed to do this.","code":"ERR_FORBIDDEN"}`, "`mallory`")
 	for _, s := range steps {
-		if strings.HasPrefix(s.target, prefix+"/auth/") {
-			continue
+		if strings.HasPrefix(s.target, prefix+"/auth/") && !strings.Contains(s.target, "/providers/") {
+			continue // for everybody
 		}
 		if got := h.do(s.method, s.target, "", s.body); got.status != http.StatusUnauthorized {
 			t.Errorf("%s %s without a token: got %d %s, want 401", s.method, s.target, got.status, got.body)

@@ -22,6 +22,7 @@ import (
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
+	"gatehouse/httpapi/auditapi"
 	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
@@ -157,11 +158,12 @@ func (h *house) newMaster(id string) *master {
 // routes are the rows of the whole product, as cmd/gatehouse puts them together.
 func (m *master) routes(logger *slog.Logger) []httpapi.Route {
 	rows := iamapi.New(iamapi.Options{
-		Submitter: m, Reader: m, Machine: m, Passwords: passwords{}, Issuer: token.NewIssuer(ring(), 0), Sealer: ring(), Masters: m,
+		Submitter: m, Reader: m, Machine: m, Passwords: passwords{}, Issuer: token.NewIssuer(ring(), 0), Keys: ring(), Masters: m,
 		Logger: logger, Now: m.house.clock.Now, Sleep: m.house.clock.Sleep, Edition: m.house.setting.edition,
 	})
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
 	return slices.Concat(rows, policies.Routes(),
+		auditapi.New(auditapi.Options{Submitter: m, Log: m.auditor, Master: m.id, Now: m.house.clock.Now}),
 		declareapi.New(declareapi.Options{Submitter: m, TokenLife: iamapi.LongestTokenLife, Now: m.house.clock.Now}),
 		dcosapi.Routes(dcosapi.Options{Edition: m.house.setting.edition, CA: func() []byte { return []byte("a certificate") }}))
 }

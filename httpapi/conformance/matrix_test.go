@@ -48,6 +48,8 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 	for _, uid := range []string{"user", "robot", "member", "holder", "group-holder", "reader"} {
 		h.grant(token, "dcos:everybody", "users", uid, "read")
 	}
+	h.do("PUT", oidcPath("target"), token, dex).want(t, http.StatusCreated, "")
+	h.do("PUT", samlPath("target-saml"), token, adfs).want(t, http.StatusCreated, "")
 	callers := []caller{
 		{name: "no token"},
 		{name: "no token that we gave", token: "x.y.z"},
