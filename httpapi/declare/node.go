@@ -1,7 +1,6 @@
 package declare
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,13 +133,4 @@ func quoted(text string) string {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
 	return strconv.Quote(text)
-}
-
-// listed joins a bounded number of names.
-func listed(names []string) string {
-	const limit = 5
-	if len(names) > limit {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
-	}
-	return strings.Join(names, ", ")
 }

@@ -3,15 +3,14 @@ package declare
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// WriteYAML writes a document so that the same state always makes the same text: sorted by id, one line for each fact, so that
-// the history of a kept file shows what changed.
+// WriteYAML writes a document in its own order, which of an export is that of the ids, one line for each fact: the same state always
+// makes the same text, and the history of a kept file shows what changed.
 func (d *Document) WriteYAML(w io.Writer) error {
 	root := mappingNode()
 	root.put("version", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: fmt.Sprint(Version)})
@@ -25,23 +24,6 @@ func (d *Document) WriteYAML(w io.Writer) error {
 		return fmt.Errorf("write the document: %w", err)
 	}
 	return encoder.Close()
-}
-
-// Sort brings everything into the order in which it is written.
-func (d *Document) Sort() {
-	byID := func(a, b User) int { return strings.Compare(a.UID, b.UID) }
-	slices.SortFunc(d.Users, byID)
-	slices.SortFunc(d.ServiceAccounts, byID)
-	slices.SortFunc(d.Groups, func(a, b Group) int { return strings.Compare(a.GID, b.GID) })
-	slices.SortFunc(d.ACLs, func(a, b ACL) int { return strings.Compare(a.RID, b.RID) })
-	for _, g := range d.Groups {
-		slices.SortFunc(g.Members, func(a, b Member) int { return strings.Compare(a.UID, b.UID) })
-	}
-	for _, a := range d.ACLs {
-		for _, grants := range []Grants{a.Users, a.Groups} {
-			slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(a.ID, b.ID) })
-		}
-	}
 }
 
 // mapping is a YAML mapping that is being built.
