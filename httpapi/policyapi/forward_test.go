@@ -156,7 +156,7 @@ func TestTheCookieIsACredentialForEveryQuestion(t *testing.T) {
 	}
 }
 
-// Bodies that a proxy passes on are nobody's business here (hostile H11, H31).
+// Bodies that a proxy passes on are nobody's business here (hostile H31).
 func TestBodiesOfRequestsThatAreAskedAboutAreIgnored(t *testing.T) {
 	b := newBed(t)
 	got := b.ask(b.public, "PUT", authorizePath+"/shop/1", "bob", `{"broken`, "Content-Encoding: gzip", "Content-Type: text/plain")
