@@ -190,11 +190,11 @@ func TestTheIndexHoldsNamesOfOneHash(t *testing.T) {
 	is := func(name int) func(*entry) bool { return func(e *entry) bool { return e.name == name } }
 	var full index[entry]
 	for name := range 100 {
-		full = full.with(hash, is(name), &entry{name})
+		full = full.with(nil, hash, is(name), &entry{name})
 	}
 	half := full
 	for name := 0; name < 100; name += 2 {
-		half = half.with(hash, is(name), nil)
+		half = half.with(nil, hash, is(name), nil)
 	}
 	for name := range 100 {
 		if e := full.get(hash, is(name)); e == nil || e.name != name {

@@ -1,12 +1,16 @@
 package state
 
 // index finds entries by a hash of their names. It is a value: with returns another one, which shares with it whatever did
-// not change. Next to a tree that is ordered by name it costs a third of the time to find something that no cache of the
+// not change, except for what belongs to the given owner, which changes in place. Next to a tree that is ordered by name it costs a third of the time to find something that no cache of the
 // processor holds: a search by comparison would follow two pointers for each of twenty comparisons.
 type index[T any] struct{ root *branch[T] }
 
+// owner is who may change branches in place: one transaction, or one load. It has a size, so that no two have one address.
+type owner struct{ _ byte }
+
 // branch divides by four bits of the hash.
 type branch[T any] struct {
+	owner *owner
 	below [16]*branch[T]
 	here  [16]bucket[T] // where there is no branch below
 }
@@ -53,19 +57,30 @@ func (x index[T]) get(hash uint64, is func(*T) bool) *T {
 	return nil
 }
 
-// with returns the index with the entry in place of the one of that hash for which is says yes; nil takes that one out.
-func (x index[T]) with(hash uint64, is func(*T) bool, entry *T) index[T] {
-	return index[T]{x.root.with(0, is, hashed[T]{hash, entry})}
+// with returns the index with the entry in place of the one of that hash for which is says yes; nil takes that one out. The
+// index that it is called on must not be used any more by who gives an owner.
+func (x index[T]) with(o *owner, hash uint64, is func(*T) bool, entry *T) index[T] {
+	return index[T]{x.root.with(o, 0, is, hashed[T]{hash, entry})}
 }
 
-func (n *branch[T]) with(depth int, is func(*T) bool, e hashed[T]) *branch[T] {
+// of returns the branch if it is the owner's, and else a copy that is.
+func (n *branch[T]) of(o *owner) *branch[T] {
+	if n != nil && o != nil && n.owner == o {
+		return n
+	}
 	next := new(branch[T])
 	if n != nil {
 		*next = *n
 	}
+	next.owner = o
+	return next
+}
+
+func (n *branch[T]) with(o *owner, depth int, is func(*T) bool, e hashed[T]) *branch[T] {
+	next := n.of(o)
 	i := e.hash << (4 * depth) >> 60
 	if next.below[i] != nil {
-		next.below[i] = next.below[i].with(depth+1, is, e)
+		next.below[i] = next.below[i].with(o, depth+1, is, e)
 		return next
 	}
 	b := next.here[i].with(is, e)
@@ -75,7 +90,7 @@ func (n *branch[T]) with(depth int, is func(*T) bool, e hashed[T]) *branch[T] {
 	}
 	next.here[i] = nil
 	for _, one := range b {
-		next.below[i] = next.below[i].with(depth+1, is, one)
+		next.below[i] = next.below[i].with(o, depth+1, is, one)
 	}
 	return next
 }

@@ -17,7 +17,9 @@ type Loader struct {
 
 // NewLoader returns a Loader that has no record yet.
 func NewLoader() *Loader {
-	return &Loader{d: New().data}
+	l := &Loader{d: New().data}
+	l.d.decisions.owner = new(owner)
+	return l
 }
 
 // Add reads one record: a line with or without its newline.

@@ -14,6 +14,8 @@ type decisions struct {
 	teams   index[team]
 	reaches index[reach]
 	grants  index[Grant]
+	// owner may change them in place: the transaction, or the load, that they belong to; nil once they are published.
+	owner *owner
 	// lastNumber is the highest number that a group has, or had.
 	lastNumber uint64
 }
@@ -38,11 +40,30 @@ func (x *decisions) reach(rid string) *reach {
 	return x.reaches.get(hashOf(rid), func(r *reach) bool { return r.rid == rid })
 }
 
-// Actions returns what the user, or the group, was granted directly on exactly this resource.
-func (d *data) Actions(rid, principal string, group bool) iam.Actions {
-	g := d.decisions.grants.get(hashOf(rid, principal), func(g *Grant) bool {
+func (x *decisions) grant(rid, principal string, group bool) *Grant {
+	return x.grants.get(hashOf(rid, principal), func(g *Grant) bool {
 		return g.Principal == principal && g.RID == rid && g.Group == group
 	})
+}
+
+func (x *decisions) setTeam(uid string, to *team) {
+	x.teams = x.teams.with(x.owner, hashOf(uid), func(t *team) bool { return t.uid == uid }, to)
+}
+
+func (x *decisions) setReach(rid string, to *reach) {
+	x.reaches = x.reaches.with(x.owner, hashOf(rid), func(r *reach) bool { return r.rid == rid }, to)
+}
+
+// setGrant stores the grant of the same ends as key.
+func (x *decisions) setGrant(key, to *Grant) {
+	x.grants = x.grants.with(x.owner, hashOf(key.RID, key.Principal), func(g *Grant) bool {
+		return g.Principal == key.Principal && g.RID == key.RID && g.Group == key.Group
+	}, to)
+}
+
+// Actions returns what the user, or the group, was granted directly on exactly this resource.
+func (d *data) Actions(rid, principal string, group bool) iam.Actions {
+	g := d.decisions.grant(rid, principal, group)
 	if g == nil {
 		return 0
 	}
@@ -92,7 +113,7 @@ func (d *data) indexMembership(gid, uid string, member bool) {
 	if next.groups = next.groups.with(number, member); len(next.groups) == 0 {
 		next = nil
 	}
-	d.decisions.teams = d.decisions.teams.with(hashOf(uid), func(t *team) bool { return t.uid == uid }, next)
+	d.decisions.setTeam(uid, next)
 }
 
 // indexGrant follows a grant, or with no actions the end of one.
@@ -101,9 +122,7 @@ func (d *data) indexGrant(g *Grant) {
 	if g.Actions == 0 {
 		next = nil
 	}
-	d.decisions.grants = d.decisions.grants.with(hashOf(g.RID, g.Principal), func(o *Grant) bool {
-		return o.Principal == g.Principal && o.RID == g.RID && o.Group == g.Group
-	}, next)
+	d.decisions.setGrant(g, next)
 	if g.Group {
 		d.indexReach(g.RID, d.number(g.Principal), g.Actions)
 	}
@@ -125,12 +144,23 @@ func (d *data) indexReach(rid string, number uint64, actions iam.Actions) {
 	if !some {
 		next = nil
 	}
-	d.decisions.reaches = d.decisions.reaches.with(hashOf(rid), func(r *reach) bool { return r.rid == rid }, next)
+	d.decisions.setReach(rid, next)
 }
 
-// keepDecisions lets Rollback take back what happens to them. The numbers that it gives back are those of groups that are
-// taken back too.
-func (t *Txn) keepDecisions() {
-	before := t.decisions
-	t.undo.add(func() { t.decisions = before })
+// keepTeam lets Rollback take back what happens to the groups of the user. Numbers are not given back: what was taken back
+// may be done again with others.
+func (t *Txn) keepTeam(uid string) {
+	before := t.decisions.team(uid)
+	t.undo.add(func() { t.decisions.setTeam(uid, before) })
+}
+
+// keepGrant does the same for a grant with these ends.
+func (t *Txn) keepGrant(key *Grant) {
+	before, reach := t.decisions.grant(key.RID, key.Principal, key.Group), t.decisions.reach(key.RID)
+	t.undo.add(func() {
+		t.decisions.setGrant(key, before)
+		if key.Group {
+			t.decisions.setReach(key.RID, reach)
+		}
+	})
 }

@@ -16,7 +16,11 @@ type Txn struct {
 }
 
 // Begin starts a transaction. It writes nothing of the State, so that any number may be begun at once.
-func (s *State) Begin() *Txn { return &Txn{data: s.data} }
+func (s *State) Begin() *Txn {
+	t := &Txn{data: s.data}
+	t.decisions.owner = new(owner)
+	return t
+}
 
 // Next starts the log entry at that index: Rollback will come back to here.
 func (t *Txn) Next(index uint64) {
@@ -52,6 +56,7 @@ func (d *data) freeze() {
 	d.replayAge.freeze()
 	d.heads.freeze()
 	d.providers.freeze()
+	d.decisions.owner = nil
 }
 
 // SetMeta replaces what the cluster agrees on about itself.
@@ -149,7 +154,7 @@ func (t *Txn) PutMembership(gid, uid string) {
 	m := &Membership{GID: gid, UID: uid}
 	set(&t.undo, &t.members, m)
 	set(&t.undo, &t.memberOf, m)
-	t.keepDecisions()
+	t.keepTeam(uid)
 	t.indexMembership(gid, uid, true)
 }
 
@@ -158,7 +163,7 @@ func (t *Txn) DeleteMembership(gid, uid string) {
 	m := &Membership{GID: gid, UID: uid}
 	remove(&t.undo, &t.members, m)
 	remove(&t.undo, &t.memberOf, m)
-	t.keepDecisions()
+	t.keepTeam(uid)
 	t.indexMembership(gid, uid, false)
 }
 
@@ -171,14 +176,14 @@ func (t *Txn) PutGrant(g Grant) {
 	}
 	set(&t.undo, &t.grants, &g)
 	set(&t.undo, &t.grantsOf, &g)
-	t.keepDecisions()
+	t.keepGrant(&g)
 	t.indexGrant(&g)
 }
 
 func (t *Txn) deleteGrant(g *Grant) {
 	remove(&t.undo, &t.grants, g)
 	remove(&t.undo, &t.grantsOf, g)
-	t.keepDecisions()
+	t.keepGrant(g)
 	t.indexGrant(&Grant{RID: g.RID, Principal: g.Principal, Group: g.Group})
 }
 
