@@ -5,6 +5,7 @@
 //	document.go  what a document says
 //	sections.go  its sections, one row each
 //	parse.go     reading YAML and JSON: strictly, all problems at once, with file and line
+//	json.go      JSON is read as the YAML that it nearly is
 //	node.go      what one place in a file must look like
 //	check.go     what must hold between the parts of a document
 //	write.go     writing it, so that the same state always makes the same text

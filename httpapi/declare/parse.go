@@ -17,7 +17,7 @@ const MaxFile = 256 << 20
 // Parse adds to d what a file declares. A file may hold several YAML documents; each has a version of its own. All that is
 // wrong is in the result.
 func (d *Document) Parse(file string, text []byte) (wrong Problems) {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder := yaml.NewDecoder(bytes.NewReader(yamlOf(text)))
 	for found := 0; ; found++ {
 		var root yaml.Node
 		err := decoder.Decode(&root)

@@ -163,6 +163,13 @@ func TestFilesAreOneDocument(t *testing.T) {
 	}
 }
 
+func TestJSONIsReadHoweverToolsWriteIt(t *testing.T) {
+	d := parse(t, "{\n\t\"version\": 1,\n\t\"users\": [\n\t\t{\"uid\": \"a\", \"description\": \"\\ud83d\\ude00 \\u00e9 \\\\ud83d\\\\ude00 \\/ \\t\"}\n\t]\n}\n")
+	if got := *d.Users[0].Description; got != `😀 é \ud83d\ude00 /`+" \t" || d.Users[0].At.Line != 4 {
+		t.Errorf("%q in line %d", got, d.Users[0].At.Line)
+	}
+}
+
 func TestAKeyThatIsTooSmallForAMasterIsNamed(t *testing.T) {
 	d := parse(t, "version: 1\nservice_accounts:\n  - uid: svc\n    public_key: |\n"+indented(publicKey(1024), 6))
 	want := []string{`file.yaml:3: service account "svc": Invalid public key: RSA key has 1024 bits, at least 2048 are needed`}
