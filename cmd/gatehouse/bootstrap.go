@@ -19,8 +19,7 @@ import (
 // bootstrap is what a new cluster begins with beside its superusers: the service accounts, groups and grants of a file.
 type bootstrap struct {
 	hash    string // of the file
-	changes []command.Change
-	summary string
+	changes []declare.Change
 }
 
 // maxBootstrap bounds the command in bytes: it is one entry of the log.
@@ -41,7 +40,7 @@ func readBootstrap(cfg *config, wrong *problems) *bootstrap {
 	bad = append(bad, want.CheckKeys(cfg.MinServiceKeyBits)...)
 	plan := declare.Difference(cfg.beginning(), &want, declare.Options{})
 	bad = append(bad, plan.Wrong...)
-	changes, err := declareapi.Commands(declare.ChangesOf(plan.Steps), nil)
+	changes, err := declareapi.Commands(declare.ChangesOf(plan.Steps), declare.Unsealed{}, nil)
 	if size, _ := json.Marshal(changes); err != nil || len(size) > maxBootstrap {
 		bad = append(bad, declare.Problem{At: declare.Position{File: cfg.BootstrapFile},
 			Text: fmt.Sprintf("%d changes are too many for a start: at most %d, of %d bytes together; leave the rest to gatehouse iam apply",
@@ -51,7 +50,7 @@ func readBootstrap(cfg *config, wrong *problems) *bootstrap {
 		wrong.add("--bootstrap-file: " + line)
 	}
 	sum := sha256.Sum256(text)
-	return &bootstrap{hash: hex.EncodeToString(sum[:]), changes: changes, summary: declare.Summary(declare.ChangesOf(plan.Steps))}
+	return &bootstrap{hash: hex.EncodeToString(sum[:]), changes: declare.ChangesOf(plan.Steps)}
 }
 
 // beginning is what InitCluster makes of the settings.
@@ -78,11 +77,15 @@ func (m *master) applyBootstrap(ctx context.Context, term uint64) error {
 		return nil
 	}
 	b := m.bootstrap
-	change := command.ApplyChanges{Changes: b.changes, TokenLife: iamapi.LongestTokenLife, Bootstrap: b.hash}
+	changes, err := declareapi.Commands(b.changes, m.ring, nil)
+	if err != nil {
+		return fmt.Errorf("apply the bootstrap file: %w", err)
+	}
+	change := command.ApplyChanges{Changes: changes, TokenLife: iamapi.LongestTokenLife, Bootstrap: b.hash}
 	if _, err := m.machine.Submit(ctx, m.node, m.header(term), change); err != nil {
 		return fmt.Errorf("apply the bootstrap file: %w", err)
 	}
-	m.log.Info("bootstrap file applied", "file", m.cfg.BootstrapFile, "sha256", b.hash, "changes", b.summary)
+	m.log.Info("bootstrap file applied", "file", m.cfg.BootstrapFile, "sha256", b.hash, "changes", declare.Summary(b.changes))
 	return nil
 }
 

@@ -49,8 +49,8 @@ var house = map[string][]string{
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},
-	"httpapi/declare":    {"fsm/fault", "fsm/iam", "keyring/token"}, // what a kept file says: for daemon and command line alike
-	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/declare", "keyring/token"},
+	"httpapi/declare":    {"fsm/fault", "fsm/iam", "httpapi/provider", "keyring/token"}, // what a kept file says: for daemon and command line alike
+	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "httpapi/provider", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},

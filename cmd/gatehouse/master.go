@@ -159,7 +159,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
 	routes = append(routes, declareapi.New(declareapi.Options{
-		Submitter: submitSeam{m.machine, m.node}, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
+		Submitter: submitSeam{m.machine, m.node}, Keys: m.ring, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
 	routes = append(routes, auditapi.New(auditapi.Options{Submitter: submitSeam{m.machine, m.node}, Log: m.audit, Master: m.node.ID()})...)
 	policies := m.policies()
 	return httpapi.New(httpapi.Options{

@@ -3,13 +3,24 @@ package declare
 // Change is one change as POST /gatehouse/v1/iam/apply takes it. Exactly one of its parts is set. It makes sure of something:
 // what is so already is no error, and neither is removing what is not there.
 type Change struct {
-	User   *UserChange   `json:"user,omitempty"`
-	Group  *GroupChange  `json:"group,omitempty"`
-	ACL    *ACLChange    `json:"acl,omitempty"`
-	Member *MemberChange `json:"member,omitempty"`
-	Grant  *GrantChange  `json:"grant,omitempty"`
+	User     *UserChange   `json:"user,omitempty"`
+	Group    *GroupChange  `json:"group,omitempty"`
+	ACL      *ACLChange    `json:"acl,omitempty"`
+	Member   *MemberChange `json:"member,omitempty"`
+	Grant    *GrantChange  `json:"grant,omitempty"`
+	Provider *Provider     `json:"provider,omitempty"`
 	// Remove says that it is to go; then nothing but its id is needed.
 	Remove bool `json:"remove,omitempty"`
+}
+
+// Shown is the change without its client secret.
+func (c Change) Shown() Change {
+	if c.Provider != nil {
+		p := *c.Provider
+		p.ClientSecret = ""
+		c.Provider = &p
+	}
+	return c
 }
 
 // UserChange states a user (or with PublicKey a service account) as a whole, but for its password.

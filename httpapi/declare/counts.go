@@ -11,7 +11,7 @@ type Counts map[string]int
 // kinds are all kinds, in the order in which they are told.
 var kinds = []struct{ one, many string }{
 	{"user", "users"}, {"service account", "service accounts"}, {"group", "groups"}, {"acl", "acls"},
-	{"member", "memberships"}, {"grant", "grants"},
+	{"member", "memberships"}, {"grant", "grants"}, {"provider", "providers"},
 }
 
 // Total is their sum.
@@ -77,6 +77,8 @@ func (c *Change) kind() string {
 		return "acl"
 	case c.Member != nil:
 		return "member"
+	case c.Provider != nil:
+		return "provider"
 	}
 	return "grant"
 }

@@ -15,11 +15,12 @@ const Version = 1
 // Document is what is declared. A section that is nil is not declared at all; an empty one is declared to be empty. The same
 // for the lists of an item.
 type Document struct {
-	Version         int     `json:"version"`
-	Users           []User  `json:"users,omitzero"`
-	ServiceAccounts []User  `json:"service_accounts,omitzero"`
-	Groups          []Group `json:"groups,omitzero"`
-	ACLs            []ACL   `json:"acls,omitzero"`
+	Version         int        `json:"version"`
+	Users           []User     `json:"users,omitzero"`
+	ServiceAccounts []User     `json:"service_accounts,omitzero"`
+	Groups          []Group    `json:"groups,omitzero"`
+	ACLs            []ACL      `json:"acls,omitzero"`
+	Providers       []Provider `json:"providers,omitzero"`
 }
 
 // User is a user or a service account, whose PublicKey is its PEM. It never has a password.

@@ -114,6 +114,18 @@ func (r *reader) optional(into **string) func(*yaml.Node) {
 	}
 }
 
+// boolean reads true or false.
+func (r *reader) boolean(into **bool) func(*yaml.Node) {
+	return func(n *yaml.Node) {
+		n = solid(n)
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			r.fail(n, "want true or false, got %s", shape(n))
+			return
+		}
+		*into = new(strings.EqualFold(n.Value, "true"))
+	}
+}
+
 func shape(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:

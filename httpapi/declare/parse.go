@@ -62,13 +62,7 @@ func (r *reader) document(d *Document, n *yaml.Node) {
 		}
 	}}
 	for _, s := range sections {
-		fields[s.name] = func(n *yaml.Node) {
-			if s.read == nil {
-				r.fail(n, "the section %s is not known to this version of gatehouse yet; take it out", s.name)
-				return
-			}
-			s.read(r, d, n)
-		}
+		fields[s.name] = func(n *yaml.Node) { s.read(r, d, n) }
 	}
 	if r.mapping(n, "the document", fields) && !version {
 		r.fail(n, "version is missing: version: %d", Version)

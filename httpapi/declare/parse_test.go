@@ -113,7 +113,6 @@ func TestEverythingThatIsWrongIsReportedAtOnceWithItsLine(t *testing.T) {
 		"version: 1\nusers:\n  - a\n - b\n": {"f.yaml:3: not YAML: did not find expected key"},
 		"version: 1\nusers: {}\n":           {"f.yaml:2: want a list, got names with values"},
 		"version: 1\nversion: 1\n":          {`f.yaml:2: the document: "version" is there twice, first in line 1`},
-		"version: 1\nproviders: []\n":       {"f.yaml:2: the section providers is not known to this version of gatehouse yet; take it out"},
 		"version: 1\nuser: []\n":            {`f.yaml:2: the document has no "user"; it has acls, groups, providers, service_accounts, users, version`},
 		"version: 1\nusers:\n  - uid: a\n    password: b\n  - uid: c d\n  - uid: [e]\n": {
 			`f.yaml:4: a user has no "password"; it has description, provider_id, provider_type, uid`,

@@ -15,11 +15,12 @@ const (
 	Delete Verb = "delete"
 )
 
-// phase is when a step can be done: what others refer to comes first, and goes last. Providers have room before and after.
+// phase is when a step can be done: what others refer to comes first, and goes last. Providers come before the users who log in through them.
 type phase int
 
 const (
-	makeUsers phase = 10 * (iota + 1)
+	makeProviders phase = iota
+	makeUsers
 	makeGroups
 	makeACLs
 	makeMembers
@@ -29,12 +30,13 @@ const (
 	dropACLs
 	dropGroups
 	dropUsers
+	dropProviders
 )
 
 // Step is one difference between a document and a cluster, and the change that ends it.
 type Step struct {
 	Verb Verb
-	// Kind is user, service account, group, acl, member or grant.
+	// Kind is user, service account, group, acl, member, grant or provider.
 	Kind string
 	// Name says which one, for people: "alice", "alice in ops", "group ops on dcos:superuser".
 	Name string
@@ -110,13 +112,14 @@ func (p *planner) drop(phase phase, declared bool, kind, name string, c Change) 
 
 // index finds the parts of a document by their ids.
 type index struct {
-	users  map[string]*User
-	groups map[string]*Group
-	acls   map[string]*ACL
+	users     map[string]*User
+	groups    map[string]*Group
+	acls      map[string]*ACL
+	providers map[string]*Provider
 }
 
 func newIndex(d *Document) *index {
-	x := &index{map[string]*User{}, map[string]*Group{}, map[string]*ACL{}}
+	x := &index{map[string]*User{}, map[string]*Group{}, map[string]*ACL{}, map[string]*Provider{}}
 	for _, list := range [][]User{d.Users, d.ServiceAccounts} {
 		for i := range list {
 			x.users[list[i].UID] = &list[i]
@@ -127,6 +130,9 @@ func newIndex(d *Document) *index {
 	}
 	for i := range d.ACLs {
 		x.acls[d.ACLs[i].RID] = &d.ACLs[i]
+	}
+	for i := range d.Providers {
+		x.providers[d.Providers[i].ID] = &d.Providers[i]
 	}
 	return x
 }

@@ -6,7 +6,7 @@ import "go.yaml.in/yaml/v3"
 // of a written document.
 type section struct {
 	name string
-	// read adds what a file says. A section without it is one of a later version, whose name is known already.
+	// read adds what a file says.
 	read func(r *reader, d *Document, n *yaml.Node)
 	// check looks at what no single item shows: what is there twice.
 	check func(d *Document, wrong *Problems)
@@ -19,5 +19,5 @@ var sections = []section{
 	{name: "service_accounts", read: (*reader).services},
 	{name: "groups", read: (*reader).groups, check: checkGroups, differ: (*planner).groups},
 	{name: "acls", read: (*reader).acls, check: checkACLs, differ: (*planner).acls},
-	{name: "providers"},
+	{name: "providers", read: (*reader).providers, check: checkProviders, differ: (*planner).providers},
 }

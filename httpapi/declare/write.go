@@ -18,6 +18,7 @@ func (d *Document) WriteYAML(w io.Writer) error {
 	putList(root, "service_accounts", d.ServiceAccounts, (*User).node)
 	putList(root, "groups", d.Groups, (*Group).node)
 	putList(root, "acls", d.ACLs, (*ACL).node)
+	putList(root, "providers", d.Providers, (*Provider).node)
 	encoder := yaml.NewEncoder(w)
 	encoder.SetIndent(2)
 	if err := encoder.Encode((*yaml.Node)(root)); err != nil {

@@ -12,6 +12,7 @@ import (
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
 	"gatehouse/httpapi/declare"
+	"gatehouse/httpapi/provider"
 	"gatehouse/keyring/token"
 )
 
@@ -23,7 +24,7 @@ func (a *api) apply(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	if err := state.Strict(r.Body, &in); err != nil {
 		return nil, fault.New(fault.Schema, "Unexpected JSON input. Hint: %s", hint(err))
 	}
-	changes, err := Commands(in.Changes, func(u *declare.UserChange) error { return a.checkKey(r.State, u) })
+	changes, err := Commands(in.Changes, a.Keys, func(u *declare.UserChange) error { return a.checkKey(r.State, u) })
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +92,15 @@ func (a *api) header(r *httpapi.Request) command.Header {
 	return h
 }
 
-// Commands are declared changes as the log has them. Keys are checked with checkKey, unless it is nil. A refusal names the change.
-func Commands(changes []declare.Change, checkKey func(*declare.UserChange) error) ([]command.Change, error) {
+// Commands are declared changes as the log has them: client secrets are sealed with keys. Keys of service accounts are checked with
+// checkKey, unless it is nil. A refusal names the change.
+func Commands(changes []declare.Change, keys provider.Sealer, checkKey func(*declare.UserChange) error) ([]command.Change, error) {
 	if len(changes) > command.MaxChanges {
 		return nil, fault.New(fault.InvalidData, "%d changes at once, at most %d are possible.", len(changes), command.MaxChanges)
 	}
 	commands := make([]command.Change, len(changes))
 	for i := range changes {
-		c, err := commandOf(&changes[i], checkKey)
+		c, err := commandOf(&changes[i], keys, checkKey)
 		if err != nil {
 			refusal := err.(*fault.Error)
 			return nil, fault.New(refusal.Code, "changes[%d] (%s): %s", i, c, refusal.Description)
@@ -109,7 +111,7 @@ func Commands(changes []declare.Change, checkKey func(*declare.UserChange) error
 }
 
 // commandOf is one change. Its error is a *fault.Error.
-func commandOf(c *declare.Change, checkKey func(*declare.UserChange) error) (command.Change, error) {
+func commandOf(c *declare.Change, keys provider.Sealer, checkKey func(*declare.UserChange) error) (command.Change, error) {
 	out := command.Change{Remove: c.Remove}
 	if c.User != nil {
 		out.User = userOf(c.User)
@@ -126,6 +128,13 @@ func commandOf(c *declare.Change, checkKey func(*declare.UserChange) error) (com
 	if c.Grant != nil {
 		grant, err := grantOf(c)
 		out.Grant = grant
+		if err != nil {
+			return out, err
+		}
+	}
+	if c.Provider != nil {
+		p, err := providerOf(c, keys)
+		out.Provider = p
 		if err != nil {
 			return out, err
 		}
@@ -150,6 +159,18 @@ func internal(providerType string) string {
 		return iam.Internal
 	}
 	return providerType
+}
+
+// providerOf is a provider, of which nothing but the id counts when it is removed.
+func providerOf(c *declare.Change, keys provider.Sealer) (*iam.Provider, error) {
+	if c.Remove {
+		return &iam.Provider{ID: c.Provider.ID}, nil
+	}
+	record, err := c.Provider.Record(keys)
+	if err != nil {
+		return &iam.Provider{ID: c.Provider.ID}, err
+	}
+	return record, nil
 }
 
 func grantOf(c *declare.Change) (*state.Grant, error) {

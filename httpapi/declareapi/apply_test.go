@@ -34,7 +34,7 @@ func (l *log) Submit(_ context.Context, h command.Header, c command.Command) (co
 
 // send sends a body to the apply row of a master whose clock shows noon.
 func send(l *log, s *state.State, body string) (*httpapi.Response, error) {
-	a := &api{Options{Submitter: l, TokenLife: time.Hour, Now: func() time.Time { return noon }}}
+	a := &api{Options{Submitter: l, Keys: declare.Unsealed{}, TokenLife: time.Hour, Now: func() time.Time { return noon }}}
 	return a.apply(context.Background(), &httpapi.Request{Body: []byte(body), JSON: true, State: s, Term: 5, Route: &httpapi.Route{ID: "gatehouse.iam.apply"},
 		Caller: httpapi.Caller{UID: root, IssuedAt: noon}, Right: iam.Right{RID: iam.SuperuserRID, Action: iam.Full},
 		Idempotency: &httpapi.Idempotency{Key: "k"}})
@@ -76,7 +76,7 @@ func TestARefusedRequestNamesTheChange(t *testing.T) {
 		`{"changes":{}}`: "cannot unmarshal",
 		`{"changes":[{"user":{"uid":"a","password_hash":"$6$x"}}]}`:            `unknown object member name "password_hash"`,
 		`{"changes":[{"user":{"UID":"a"}}]}`:                                   `unknown object member name "UID"`,
-		`{"changes":[{"user":{"uid":"a"},"provider":{}}]}`:                     `unknown object member name "provider"`,
+		`{"changes":[{"user":{"uid":"a"},"providers":{}}]}`:                     `unknown object member name "providers"`,
 		`{"changes":[{"acl":{"rid":"r"}},{"grant":{"rid":"r"}}]}`:              "changes[1] (user `` on resource `r`): A grant has exactly one of `uid` and `gid`.",
 		`{"changes":[{"grant":{"rid":"r","uid":"a","gid":"b"}}]}`:              "A grant has exactly one of `uid` and `gid`.",
 		`{"changes":[{"grant":{"rid":"r","uid":"a","actions":["red"]}}]}`:      "changes[0] (user `a` on resource `r`): Invalid action: red",
@@ -138,7 +138,8 @@ func TestAnExportHasOneItemALineAndNoHash(t *testing.T) {
   "acls": [
     {"rid":"dcos:superuser","description":"","users":{},"groups":{"superusers":["full"]}},
     {"rid":"r","description":"","users":{"alice":["read"]},"groups":{}}
-  ]
+  ],
+  "providers": []
 }
 `
 	if diff := cmp.Diff(want, text.String()); diff != "" {

@@ -31,6 +31,7 @@ func writeState(out io.Writer, s *state.State) error {
 		items iter.Seq[any]
 	}{
 		{"users", accounts(s, false)}, {"service_accounts", accounts(s, true)}, {"groups", groups(s)}, {"acls", acls(s)},
+		{"providers", providers(s)},
 	}
 	for _, l := range lists {
 		if err := writeList(w, l.name, l.items); err != nil {
@@ -122,6 +123,17 @@ func acls(s *state.State) iter.Seq[any] {
 				}
 			}
 			if !yield(d) {
+				return
+			}
+		}
+	}
+}
+
+// providers are the identity providers, without their client secrets.
+func providers(s *state.State) iter.Seq[any] {
+	return func(yield func(any) bool) {
+		for p := range s.Providers() {
+			if !yield(declare.ProviderOf(p)) {
 				return
 			}
 		}

@@ -56,7 +56,7 @@ func founded() *state.State {
 
 // apply makes changes as a leader does.
 func apply(s *state.State, changes []declare.Change) (*state.State, error) {
-	commands, err := Commands(changes, nil)
+	commands, err := Commands(changes, declare.Unsealed{}, nil)
 	if err != nil {
 		return s, err
 	}
@@ -144,6 +144,17 @@ var documents = rapid.Custom(func(t *rapid.T) *declare.Document {
 		if some(rid) {
 			d.ACLs = append(d.ACLs, declare.ACL{RID: rid, Description: text(rid), Users: grants(uids), Groups: grants(gids)})
 		}
+	}
+	d.Providers = []declare.Provider{}
+	if some("oidc") {
+		off := some("verify")
+		d.Providers = append(d.Providers, declare.Provider{ID: "idp", Type: iam.OIDC, Description: text("idp"), Issuer: "https://idp.example",
+			BaseURL: rapid.SampledFrom([]string{"https://a.example", "http://127.0.0.1:8101/"}).Draw(t, "base"), ClientID: "gatehouse",
+			ClientSecret: "s3cret", VerifyServerCertificate: &off})
+	}
+	if some("saml") {
+		d.Providers = append(d.Providers, declare.Provider{ID: "adfs", Type: iam.SAML, Description: text("adfs"), SPBaseURL: "https://a.example",
+			Metadata: `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="` + rapid.SampledFrom([]string{"a", "b"}).Draw(t, "entity") + `"/>`})
 	}
 	return d
 })

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/provider"
 )
 
 // Submitter puts one command into the log and says what it did. Errors are *fault.Error where the client is to know.
@@ -17,6 +18,8 @@ type Submitter interface {
 // Options is what the handlers are made of.
 type Options struct {
 	Submitter Submitter
+	// Keys seals the client secrets of identity providers.
+	Keys provider.Sealer
 	// TokenLife is the longest life a token may have: so long the cut-off of a removed user stays.
 	TokenLife time.Duration
 	// MinServiceKeyBits is the least size of a service account's key; 0 means 2048 (contract 9, decision 32).

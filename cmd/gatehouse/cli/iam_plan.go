@@ -93,7 +93,7 @@ func shownPlanOf(p *declare.Plan) shownPlan {
 func (a *app) planView(p *declare.Plan) view {
 	data := shownPlanOf(p)
 	for _, s := range p.Steps {
-		data.Changes = append(data.Changes, shownStep{s.Verb, s.Kind, s.Name, s.Details, s.Change})
+		data.Changes = append(data.Changes, shownStep{s.Verb, s.Kind, s.Name, s.Details, s.Change.Shown()})
 	}
 	return view{data: data, text: func(int) string { return a.planText(p) + a.summary(p) }}
 }
