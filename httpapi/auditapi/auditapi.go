@@ -57,7 +57,7 @@ func New(o Options) []httpapi.Route {
 		{ID: "gatehouse.audit.socket-heads", Method: http.MethodGet, Path: prefix + "/socket/heads", Access: httpapi.Internal,
 			Mode: httpapi.Linearizable, BodyLimit: httpapi.NoBody, Handle: a.heads},
 		{ID: "gatehouse.audit.rotate", Method: http.MethodPost, Path: prefix + "/rotate", Access: httpapi.Internal,
-			Mode: httpapi.Local, BodyLimit: httpapi.NoBody, Handle: a.rotate},
+			Mode: httpapi.Local, BodyLimit: httpapi.NoBody, NoIdempotency: true, Handle: a.rotate},
 		{ID: "gatehouse.audit.tell", Method: http.MethodPost, Path: TellPath, Access: httpapi.Internal,
 			Mode: httpapi.Leader, BodyLimit: tellBody, NeedBody: true, Schema: tellSchema, NoIdempotency: true, Unaudited: true, Handle: a.tell},
 	}
