@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/cmd/gatehouse/e2e/rig"
 )
@@ -45,8 +47,8 @@ const envoyQuestion = "{method} /gatehouse/v1/authorize{target} HTTP/1.1\r\n" +
 func TestMastersAnswerTraefikAndEnvoy(t *testing.T) {
 	c := guardedCluster(t)
 	uid := named(t, "u")
-	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
-	token := must[string](t)(c.Client.Login(t.Context(), c.Masters[0].API, uid, "a passphrase"))
+	enroll(t, c, c.Masters[0], uid)
+	token := login(t, c, c.Masters[0].API, uid)
 	permit(t, c, c.Masters[0], "dcos:test:shop", uid, "update")
 	for name, question := range map[string]string{"Traefik": traefikQuestion, "Envoy": envoyQuestion} {
 		for _, m := range c.Masters {
@@ -67,9 +69,7 @@ func TestMastersAnswerTraefikAndEnvoy(t *testing.T) {
 				{token, "PUT", "/", 403},
 			} {
 				text := strings.NewReplacer("{master}", m.Address(), "{token}", tt.token, "{method}", tt.method, "{target}", tt.target).Replace(question)
-				send(t, conn, text)
-				answer := must[*http.Response](t)(http.ReadResponse(in, nil))
-				body := must[[]byte](t)(io.ReadAll(answer.Body))
+				answer, body := persist(t, conn, in, text)
 				what := fmt.Sprintf("%s at %s: %s %s", name, m.Name, tt.method, tt.target)
 				if answer.StatusCode != tt.want || answer.Close || answer.Uncompressed {
 					t.Fatalf("%s: got %d %s, connection ends: %v; want %d", what, answer.StatusCode, body, answer.Close, tt.want)
@@ -91,11 +91,27 @@ func TestMastersAnswerTraefikAndEnvoy(t *testing.T) {
 	twice := strings.NewReplacer("{master}", c.Masters[0].Address(), "{token}", token, "{method}", "PUT", "{target}", "/service/x",
 		"Accept-Encoding: gzip\r\n", "X-Original-Uri: /news\r\nX-Original-Method: GET\r\n").Replace(traefikQuestion)
 	conn := dialFrom(t, "127.0.0.1", c.Masters[0].Address())
-	send(t, conn, twice)
-	if answer := must[*http.Response](t)(http.ReadResponse(bufio.NewReader(conn), nil)); answer.StatusCode != http.StatusForbidden {
+	if answer, _ := persist(t, conn, bufio.NewReader(conn), twice); answer.StatusCode != http.StatusForbidden {
 		t.Errorf("described twice: got %d, want 403", answer.StatusCode)
 	}
 	// Envoy sends no body unless it is told to (with_request_body): nobody reads it.
-	ask(t, c, http.StatusOK, rig.Request{Method: "POST", URL: c.Masters[0].API + "/gatehouse/v1/authorize/news/today", Token: token, Body: []byte(`{"not":"json`),
+	withBody := insist(t, c, rig.Request{Method: "POST", URL: c.Masters[0].API + "/gatehouse/v1/authorize/news/today", Token: token, Body: []byte(`{"not":"json`),
 		Header: map[string]string{"Content-Type": "application/grpc", "Content-Encoding": "br"}})
+	if withBody.Status != http.StatusOK {
+		t.Errorf("with a body: got %d %s, want 200", withBody.Status, withBody.Body)
+	}
+}
+
+// persist sends a question over a connection until the answer is not 5xx.
+func persist(t *testing.T, conn net.Conn, in *bufio.Reader, text string) (answer *http.Response, body []byte) {
+	t.Helper()
+	for limit := time.Now().Add(time.Minute); ; {
+		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		send(t, conn, text)
+		answer = must[*http.Response](t)(http.ReadResponse(in, nil))
+		body = must[[]byte](t)(io.ReadAll(answer.Body))
+		if answer.StatusCode < 500 || time.Now().After(limit) {
+			return answer, body
+		}
+	}
 }

@@ -90,7 +90,7 @@ func (g guard) ask(t *testing.T, c *rig.Cluster, r rig.Request) (status int, see
 	t.Helper()
 	r.URL = g.url + r.URL
 	before := g.app.count()
-	answer := must[rig.Answer](t)(c.Client.Do(t.Context(), r))
+	answer := insist(t, c, r)
 	if g.app.count() == before {
 		return answer.Status, nil
 	}
@@ -107,30 +107,11 @@ func (g guard) expect(t *testing.T, c *rig.Cluster, want int, r rig.Request) *ar
 	return seen
 }
 
-// permit creates a resource if there is none, and grants an action on it; forbid takes it away.
-func permit(t *testing.T, c *rig.Cluster, m *rig.Master, rid, uid, action string) {
-	t.Helper()
-	r := rig.Request{Method: http.MethodPut, URL: m.API + "/acs/api/v1/acls/" + rid, Token: superuser(t, c), Body: map[string]string{"description": ""}}
-	if status := must[rig.Answer](t)(c.Client.Do(t.Context(), r)).Status; status != http.StatusCreated && status != http.StatusConflict {
-		t.Fatalf("create %s: %d", rid, status)
-	}
-	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodPut, URL: actionURL(m, rid, uid, action), Token: superuser(t, c)})
-}
-
-func forbid(t *testing.T, c *rig.Cluster, m *rig.Master, rid, uid, action string) {
-	t.Helper()
-	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: actionURL(m, rid, uid, action), Token: superuser(t, c)})
-}
-
-func actionURL(m *rig.Master, rid, uid, action string) string {
-	return m.API + "/acs/api/v1/acls/" + rid + "/users/" + uid + "/" + action
-}
-
 // person creates a user through a master and logs in through the proxy.
 func (g guard) person(t *testing.T, c *rig.Cluster, uid string) (token string) {
 	t.Helper()
-	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
-	return must[string](t)(c.Client.Login(t.Context(), g.url, uid, "a passphrase"))
+	enroll(t, c, c.Masters[0], uid)
+	return login(t, c, g.url, uid)
 }
 
 // Nobody reaches the application but who may; the application learns who it is, from the proxy alone.
@@ -175,7 +156,10 @@ func (g guard) refuseStrangers(t *testing.T, c *rig.Cluster, r rig.Request) {
 	} {
 		r := r
 		r.URL, r.Header = g.url+r.URL, header
-		answer := ask(t, c, http.StatusUnauthorized, r)
+		answer := insist(t, c, r)
+		if answer.Status != http.StatusUnauthorized {
+			t.Errorf("%s: got %d, want 401", what, answer.Status)
+		}
 		if challenge := answer.Header.Get("WWW-Authenticate"); challenge != "acsjwt" {
 			t.Errorf("%s: challenge %q, want acsjwt", what, challenge)
 		}
@@ -221,17 +205,20 @@ func TestProxiesLetNoTrickThrough(t *testing.T) {
 			token := g.person(t, c, uid)
 			permit(t, c, c.Masters[0], "dcos:adminrouter:service:"+uid, uid, "full")
 			mine := "/service/" + uid
-			header := map[string]string{"Authorization": "token=" + token}
-			if status := askFrom(t, "127.0.0.1", "GET", g.url+mine+"/fine", header, ""); status != http.StatusOK || g.app.count() != 1 {
-				t.Fatalf("what is granted: %d", status)
-			}
+			g.expect(t, c, http.StatusOK, rig.Request{Method: "GET", URL: mine + "/fine", Token: token})
 			for _, target := range []string{
 				"/news/../service/other", mine + "/../other/x", mine + "/%2e%2e/other", mine + "/%2E./other", mine + "/..%2fother", mine + "/%252e%252e/other",
 				mine + `\..\other`, mine + "/..;/other", mine + "/;x", "/service/other%2f..%2f" + uid, "/service//other", "//service/other", "/service/./other",
 				"/Service/" + uid, mine + "%00", mine + "%0d%0aX:y", "/service/other#/../" + uid, "/service/" + uid + ":x", "/service/*", mine + "%3a*", "/service/%252a",
 				mine + "/%zz", mine + "/%c0%ae%c0%ae/other", "/service/" + uid + "%2fx",
 			} {
-				status := askRaw(t, g.url, target, token)
+				var status int
+				await(t, time.Minute, target, func(context.Context) error {
+					if status = askRaw(t, g.url, target, token); status >= 500 {
+						return fmt.Errorf("status %d", status)
+					}
+					return nil
+				})
 				if status != http.StatusForbidden && status != http.StatusBadRequest {
 					t.Errorf("%s: got %d, want 403 or 400", target, status)
 				}
@@ -261,12 +248,12 @@ func TestProxiesLearnOfRevocationsAtOnce(t *testing.T) {
 			permit(t, c, c.Masters[0], "dcos:test:shop", uid, "read")
 			for i := range 3 {
 				g.expect(t, c, http.StatusOK, get)
-				ask(t, c, http.StatusOK, rig.Request{Method: http.MethodPost, URL: c.Masters[i].API + "/gatehouse/v1/users/" + uid + "/revoke-tokens", Token: superuser(t, c)})
+				alter(t, c, http.StatusOK, http.StatusOK, rig.Request{Method: http.MethodPost, URL: c.Masters[i].API + "/gatehouse/v1/users/" + uid + "/revoke-tokens"})
 				g.expect(t, c, http.StatusUnauthorized, get)
-				get.Token = must[string](t)(c.Client.Login(t.Context(), g.url, uid, "a passphrase"))
+				get.Token = login(t, c, g.url, uid)
 			}
 			g.expect(t, c, http.StatusOK, get)
-			ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: userURL(c.Masters[2], uid), Token: superuser(t, c)})
+			alter(t, c, http.StatusNoContent, http.StatusBadRequest, rig.Request{Method: http.MethodDelete, URL: userURL(c.Masters[2], uid)})
 			g.expect(t, c, http.StatusUnauthorized, get)
 			// Its successor of the same name inherits neither token nor grant.
 			get.Token = g.person(t, c, uid)
