@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -122,7 +121,10 @@ func (a *app) tail(ctx context.Context, f *recordFlags, lines int, follow bool) 
 			limit = max(1, min(lines, auditPage))
 		}
 		found, err := a.collect(ctx, f, next, 0, limit)
-		if err != nil && (first || errors.Is(err, context.Canceled)) {
+		if follow && ctx.Err() != nil {
+			return nil // that is how following ends
+		}
+		if err != nil && first {
 			return err
 		}
 		if follow && f.dir == "" && f.filter.Action == "" {

@@ -171,7 +171,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.access(), p.declared(), p.tokens(), p.keys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.declared(), p.audited(), p.tokens(), p.keys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
@@ -248,6 +248,23 @@ func (p *play) declared() []scene {
 		{line: "gatehouse iam apply -f iam.yaml", typed: []string{"Make 1 change? [y/N] ", "y"}, before: func() []string {
 			p.file(p.t, "iam.yaml", "version: 1\nusers: [{uid: sam, description: Sam from the shop}]\n")
 			return nil
+		}},
+	}
+}
+
+// audited are the examples that follow a trail until Ctrl-C, or look at copies.
+func (p *play) audited() []scene {
+	for3s := func(line string) scene {
+		return scene{line: line, before: func() []string { return []string{line, "timeout --preserve-status -s INT 3 " + line} }}
+	}
+	return []scene{
+		for3s("gatehouse audit tail -f"), for3s("gatehouse audit tail -f --result deny"),
+		{line: "gatehouse audit heads --output json > heads.json"},
+		{line: "gatehouse audit verify --heads heads.json copies/*.log", before: func() []string {
+			return []string{"copies/", filepath.Join(p.cluster.Masters[0].DataDir, "audit") + "/"}
+		}},
+		{line: "gatehouse audit verify --dir /var/lib/gatehouse/audit --admin-socket /var/lib/gatehouse/admin.sock", before: func() []string {
+			return []string{"/var/lib/gatehouse/admin.sock", p.cluster.Masters[0].AdminSocket}
 		}},
 	}
 }
