@@ -141,6 +141,7 @@ func TestProxiesLetThroughWhoMayAlone(t *testing.T) {
 				t.Errorf("the application got %d bytes of %d", seen.body, len(body))
 			}
 			permit(t, c, c.Masters[0], "dcos:adminrouter:service:"+uid, uid, "full")
+			g.expect(t, c, http.StatusNotFound, rig.Request{Method: "GET", URL: "/acs/api/v1/internal/openapispec.yaml"})
 			for target, want := range map[string]int{"/service/" + uid + "/x": 200, "/service/other/x": 403, "/news": 200, "/": 403, "/elsewhere": 403} {
 				g.expect(t, c, want, rig.Request{Method: "DELETE", URL: target, Token: token})
 			}
