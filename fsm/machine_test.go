@@ -282,7 +282,7 @@ func TestSubmitKeepsToTheLevelOfTheCluster(t *testing.T) {
 	if _, err := m.Submit(t.Context(), a, header(), command.SetLevel{Level: 2}); err != nil {
 		t.Fatal(err)
 	}
-	h.Level = 0
+	// Header and right are of a request that began at level 1.
 	if _, err := m.Submit(t.Context(), a, h, create); err != nil || a.last().Level != 2 || a.last().Actor.Right != h.Actor.Right {
 		t.Errorf("at level 2: %v and a header with %+v", err, a.last())
 	}

@@ -17,15 +17,14 @@ import (
 // was answered before, returns without an entry; a panic or an error of the codec is this client's internal error and
 // never reaches the log, where it would stop every master. What passes is appended, and decided again when it is applied.
 //
-// The header needs Time, Term and Actor; Submit raises Time to the state's clock and fills in an absent Level.
+// The header needs Time, Term and Actor; Submit raises Time to the state's clock, and Level to the state's: a request that
+// began before the cluster went one level up is held to the rules of now.
 func (m *Machine) Submit(ctx context.Context, a Applier, h command.Header, c command.Command) (command.Outcome, error) {
 	s := m.State()
 	if clock := s.Meta().Clock; clock.After(h.Time) {
 		h.Time = clock
 	}
-	if h.Level == 0 {
-		h.Level = s.Meta().Level
-	}
+	h.Level = max(h.Level, s.Meta().Level)
 	entry, outcome, err := m.rehearse(s, h, c)
 	if err != nil || outcome.Replayed {
 		return outcome, err
