@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,12 +60,13 @@ func recordsOf(t *testing.T, c *rig.Cluster, request string) (found []string) {
 func TestEveryRequestIsRecordedOnceByOneMaster(t *testing.T) {
 	c := shared(t)
 	leader := leaderOf(t, c)
-	uid, nobody := named(t, "u"), named(t, "nobody")
+	run := strconv.Itoa(rand.IntN(1e9)) // the cluster is shared, also with an earlier run
+	uid, nobody := named(t, "u"+run), named(t, "nobody"+run)
 	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a passphrase"})
 	own := must[string](t)(c.Client.Login(t.Context(), c.Masters[0].API, uid, "a passphrase"))
 	root := superuser(t, c)
 	for _, at := range c.Masters {
-		by, group := at.Name, named(t, "g-"+at.Name)
+		by, group := at.Name, named(t, "g-"+run+at.Name)
 		user, groups := usersPath+"/"+uid, "/acs/api/v1/groups/"+group
 		for _, step := range []struct {
 			name    string
