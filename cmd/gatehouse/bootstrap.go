@@ -98,5 +98,5 @@ func (m *master) awaitsBootstrap() bool {
 func untouched(s *state.State) bool {
 	n := s.Sizes()
 	return s.Meta().Bootstrap == "" && n.Users == n.Memberships && n.Users <= 2 && n.Groups == 1 && n.ACLs == 1 && n.Grants == 1 &&
-		n.SigningKeys == 1 && n.Cutoffs == 0 && n.Replays == 0
+		n.SigningKeys == 1 && n.Providers == 0 && n.Cutoffs == 0 && n.Replays == 0
 }

@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gatehouse/httpapi/declare"
 )
 
 func TestTheShippedBootstrapFileIsRight(t *testing.T) {
 	var wrong problems
 	b := readBootstrap(&config{BootstrapFile: "../../scripts/bootstrap.yaml", SuperuserUsername: "admin"}, &wrong)
-	if len(wrong) > 0 || b.summary != "16 service accounts, 15 acls, 13 memberships, 19 grants" || len(b.hash) != 64 {
+	if len(wrong) > 0 || declare.Summary(b.changes) != "16 service accounts, 15 acls, 13 memberships, 19 grants" || len(b.hash) != 64 {
 		t.Errorf("%q, %+v", wrong, b)
 	}
 	if readBootstrap(&config{}, &wrong) != nil || len(wrong) > 0 {
@@ -22,7 +24,7 @@ func TestABootstrapFileIsForTheSuperusersOfTheSettings(t *testing.T) {
 	const text = "version: 1\nusers: [{uid: admin, description: Chief}]\ngroups: [{gid: superusers, members: [admin]}]\n"
 	var wrong problems
 	b := readBootstrap(&config{BootstrapFile: writeFile(t, "b.yaml", text), SuperuserUsername: "admin"}, &wrong)
-	if len(wrong) > 0 || b.summary != "1 user" {
+	if len(wrong) > 0 || declare.Summary(b.changes) != "1 user" {
 		t.Errorf("%q, %+v; want a new description alone", wrong, b)
 	}
 	for text, want := range map[string]string{

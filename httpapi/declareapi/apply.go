@@ -2,6 +2,8 @@ package declareapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -102,7 +104,10 @@ func Commands(changes []declare.Change, keys provider.Sealer, checkKey func(*dec
 	for i := range changes {
 		c, err := commandOf(&changes[i], keys, checkKey)
 		if err != nil {
-			refusal := err.(*fault.Error)
+			var refusal *fault.Error
+			if !errors.As(err, &refusal) {
+				return nil, fmt.Errorf("changes[%d] (%s): %w", i, c, err)
+			}
 			return nil, fault.New(refusal.Code, "changes[%d] (%s): %s", i, c, refusal.Description)
 		}
 		commands[i] = c
@@ -110,7 +115,7 @@ func Commands(changes []declare.Change, keys provider.Sealer, checkKey func(*dec
 	return commands, nil
 }
 
-// commandOf is one change. Its error is a *fault.Error.
+// commandOf is one change.
 func commandOf(c *declare.Change, keys provider.Sealer, checkKey func(*declare.UserChange) error) (command.Change, error) {
 	out := command.Change{Remove: c.Remove}
 	if c.User != nil {
