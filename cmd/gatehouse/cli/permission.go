@@ -220,11 +220,26 @@ func (a *app) warnStillAllowed(ctx context.Context, c *client.Client, g *grant) 
 	if g.who.Group() {
 		return
 	}
-	for _, action := range actions {
-		d, err := c.Explain(ctx, client.Query{UID: g.uid, RID: g.rid, Action: action})
-		if err == nil && d.Allowed && len(d.Paths) > 0 {
-			fmt.Fprintf(a.env.Stderr, "Note: %s still has %s there: %s.\n", safe(g.uid), action, safe(reason(d.Paths[0], g.uid)))
+	p, err := c.PermissionsOf(ctx, g.uid) // and not Explain: every decision is audited, and nobody asked for one
+	if err != nil {
+		return
+	}
+	for _, p := range append(p.Direct, p.Groups...) {
+		for _, action := range actions {
+			if !allows(p, g.rid, action) {
+				continue
+			}
+			path := client.GrantPath{RID: p.RID, GID: p.GID}
+			for _, each := range p.Actions {
+				path.Actions = append(path.Actions, each.Name)
+			}
+			fmt.Fprintf(a.env.Stderr, "Note: %s still has %s there: %s.\n", safe(g.uid), action, safe(reason(path, g.uid)))
 			return
 		}
 	}
+}
+
+// allows reports whether a permission lets somebody do something to a resource: whoever has anything on dcos:superuser may do everything.
+func allows(p client.Permission, rid, action string) bool {
+	return p.RID == superuser || p.RID == rid && slices.ContainsFunc(p.Actions, func(a client.Action) bool { return a.Name == action || a.Name == "full" })
 }

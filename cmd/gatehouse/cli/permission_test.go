@@ -99,7 +99,7 @@ func TestAGrantCreatesTheResourceThatIsMissing(t *testing.T) {
 func TestARevocationSaysWhenItDoesNotHelp(t *testing.T) {
 	p := loggedInTo(t, full(t))
 	got := p.good("permission", "revoke", "dcos:adminrouter:ops:mesos", "read", "--user", "alice")
-	if want := "Note: alice still has read there: alice has create, read on dcos:adminrouter:ops:mesos.\n"; got.stderr != want {
+	if want := "Note: alice still has read there: its group ops has full on dcos:adminrouter:ops:mesos.\n"; got.stderr != want {
 		t.Errorf("got %q, want %q", got.stderr, want)
 	}
 }

@@ -59,6 +59,12 @@ func TestPeopleManageAccess(t *testing.T) {
 		d.says(t, 3, "gatehouse whoami", "gatehouse "+line)
 	}
 
+	d.file(t, "new.txt", "a-new-passphrase\n")
+	d.says(t, 2, "--current-password-file", "gatehouse user update "+uid+" --password-file new.txt")
+	d.says(t, 1, "ERR_INVALID", "gatehouse user update "+uid+" --password-file new.txt --current-password-file new.txt")
+	d.good(t, "gatehouse user update "+uid+" --password-file new.txt --current-password-file joins.txt")
+	d.good(t, "gatehouse login --name "+uid+" --password-file new.txt")
+
 	d.good(t, "gatehouse cluster use admin")
 	d.says(t, 0, "still has read there: its group "+gid,
 		"gatehouse permission grant '"+rid+"' read --user "+uid+" && gatehouse permission revoke '"+rid+"' read --user "+uid)

@@ -171,7 +171,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.access(), p.declared(), p.audited(), p.tokens(), p.keys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.trails(), p.declared(), p.tokens(), p.keys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
@@ -252,19 +252,23 @@ func (p *play) declared() []scene {
 	}
 }
 
-// audited are the examples that follow a trail until Ctrl-C, or look at copies.
-func (p *play) audited() []scene {
-	for3s := func(line string) scene {
-		return scene{line: line, before: func() []string { return []string{line, "timeout --preserve-status -s INT 3 " + line} }}
-	}
+// trails are the examples of the audit trail that need something, or that a person ends.
+func (p *play) trails() []scene {
+	m, exec := p.cluster.Masters[0], []string{"gatehouse audit", "exec gatehouse audit"} // so that Ctrl-C ends no shell
 	return []scene{
-		for3s("gatehouse audit tail -f"), for3s("gatehouse audit tail -f --result deny"),
-		{line: "gatehouse audit heads --output json > heads.json"},
-		{line: "gatehouse audit verify --heads heads.json copies/*.log", before: func() []string {
-			return []string{"copies/", filepath.Join(p.cluster.Masters[0].DataDir, "audit") + "/"}
+		{line: "gatehouse audit tail -f", typed: []string{" action=", "\x03"}, before: func() []string { return exec }},
+		{line: "gatehouse audit tail -f --result deny", typed: []string{" result=deny ", "\x03"}, before: func() []string {
+			p.file(p.t, "wrong.txt", "wrong-password\n")
+			p.run(p.t, "gatehouse login --name wrong --url "+m.API+" --uid nobody --password-file wrong.txt")
+			return exec
 		}},
+		{line: "gatehouse audit heads --output json > heads.json"},
 		{line: "gatehouse audit verify --dir /var/lib/gatehouse/audit --admin-socket /var/lib/gatehouse/admin.sock", before: func() []string {
-			return []string{"/var/lib/gatehouse/admin.sock", p.cluster.Masters[0].AdminSocket}
+			return []string{"/var/lib/gatehouse/admin.sock", m.AdminSocket}
+		}},
+		{line: "gatehouse audit verify --heads heads.json copies/*.log", before: func() []string {
+			p.good(p.t, "mkdir copies && cp "+filepath.Join(m.DataDir, "audit")+"/*.log copies")
+			return nil
 		}},
 	}
 }

@@ -79,6 +79,7 @@ func (d *desk) run(t *testing.T, line string) (status int, stdout, stderr string
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // what the shell started, too
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatalf("%s: %v", line, err)
 	}
