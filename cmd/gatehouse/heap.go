@@ -5,15 +5,15 @@ import (
 	"runtime/debug"
 )
 
-// The garbage collector runs when the heap has grown by half since it ran last (heapGrowth, in percent). The runtime's own
+// The garbage collector runs when the heap has grown by two fifths since it ran last (heapGrowth, in percent). The runtime's own
 // measure is a whole, which with a million users would be most of a gigabyte of garbage beside as much that is alive.
 //
 // heapFloor is what a small heap is taken for when the growth is worked out. A master with few users has some ten megabytes of
 // live objects and would collect many times a second; with the floor it does so after 128 MiB of garbage, which takes a fifth
 // less CPU per write.
 const (
-	heapGrowth = 50
-	heapFloor  = 256 << 20
+	heapGrowth = 40
+	heapFloor  = 320 << 20
 )
 
 // paceGarbage sets both. The floor is made of memory that is reserved and never touched, so that it costs address space only;

@@ -145,7 +145,13 @@ func TestDecisionsFollowEveryChange(t *testing.T) {
 			sameVerdicts(t, r, s, p)
 			sameVerdicts(t, r, beforeState, before)
 		}
-		sameVerdicts(t, r, reloaded(t, s), p)
+		back, after := reloaded(t, s), p.clone()
+		txn := back.Begin()
+		for range 100 {
+			scramble(r, txn, after)
+		}
+		sameVerdicts(t, r, txn.Commit(back.Index()+1), after)
+		sameVerdicts(t, r, back, p)
 	}
 }
 

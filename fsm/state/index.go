@@ -1,8 +1,9 @@
 package state
 
 // index finds entries by a hash of their names. It is a value: with returns another one, which shares with it whatever did
-// not change, except for what belongs to the given owner, which changes in place. Next to a tree that is ordered by name it costs a third of the time to find something that no cache of the
-// processor holds: a search by comparison would follow two pointers for each of twenty comparisons.
+// not change, except for what belongs to the given owner, which changes in place. Next to a tree that is ordered by name it costs
+// a third of the time to find something that no cache of the processor holds: a search by comparison would follow two pointers for
+// each of twenty comparisons.
 type index[T any] struct{ root *branch[T] }
 
 // owner is who may change branches in place: one transaction, or one load. It has a size, so that no two have one address.
