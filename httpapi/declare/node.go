@@ -135,7 +135,7 @@ func shape(n *yaml.Node) string {
 	case n.Tag == "!!null":
 		return "nothing"
 	}
-	return "the text " + quoted(n.Value)
+	return "a text" // which one is nobody's business: it may be a secret in the wrong place, or the wrong file
 }
 
 // quoted shows a bounded part of what was written.

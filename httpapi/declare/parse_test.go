@@ -109,7 +109,7 @@ func TestEverythingThatIsWrongIsReportedAtOnceWithItsLine(t *testing.T) {
 		"":                                  {"f.yaml:1: the file is empty; it begins with: version: 1"},
 		"users: []\n":                       {"f.yaml:1: version is missing: version: 1"},
 		"version: 2\n":                      {`f.yaml:1: version "2" is not known to this program, which knows 1`},
-		"just text\n":                       {`f.yaml:1: the document: want names with values, got the text "just text"`},
+		"just text\n":                       {`f.yaml:1: the document: want names with values, got a text`},
 		"version: 1\nusers:\n  - a\n - b\n": {"f.yaml:3: not YAML: did not find expected key"},
 		"version: 1\nusers: {}\n":           {"f.yaml:2: want a list, got names with values"},
 		"version: 1\nversion: 1\n":          {`f.yaml:2: the document: "version" is there twice, first in line 1`},

@@ -76,7 +76,7 @@ func TestARefusedRequestNamesTheChange(t *testing.T) {
 		`{"changes":{}}`: "cannot unmarshal",
 		`{"changes":[{"user":{"uid":"a","password_hash":"$6$x"}}]}`:            `unknown object member name "password_hash"`,
 		`{"changes":[{"user":{"UID":"a"}}]}`:                                   `unknown object member name "UID"`,
-		`{"changes":[{"user":{"uid":"a"},"providers":{}}]}`:                     `unknown object member name "providers"`,
+		`{"changes":[{"user":{"uid":"a"},"providers":{}}]}`:                    `unknown object member name "providers"`,
 		`{"changes":[{"acl":{"rid":"r"}},{"grant":{"rid":"r"}}]}`:              "changes[1] (user `` on resource `r`): A grant has exactly one of `uid` and `gid`.",
 		`{"changes":[{"grant":{"rid":"r","uid":"a","gid":"b"}}]}`:              "A grant has exactly one of `uid` and `gid`.",
 		`{"changes":[{"grant":{"rid":"r","uid":"a","actions":["red"]}}]}`:      "changes[0] (user `a` on resource `r`): Invalid action: red",
