@@ -64,7 +64,7 @@ func TestRevocationBindsEveryMasterAtOnce(t *testing.T) {
 				probing.Go(func() { p.run(ctx, c.Masters[(i+1)%len(c.Masters)], uid, token) })
 			}
 			for _, p := range probers {
-				await(t, 5*time.Second, "tokens in use", func(context.Context) error { return p.used() })
+				await(t, 20*time.Second, "tokens in use", func(context.Context) error { return p.used() })
 			}
 			r := act.request(c.Masters[1], uid)
 			r.Token = superuser(t, c)
