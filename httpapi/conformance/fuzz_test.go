@@ -10,7 +10,7 @@ import (
 	"gatehouse/fsm/iam"
 )
 
-// seeds are spellings of rids in a path (hostile P1, P2, P3, P4, P9).
+// seeds are spellings of rids in a path (hostile P1, P2, P3, P9).
 var seeds = []string{
 	"dcos:superuser", "dcos:adminrouter:ops:%252Fslave", "dcos:adminrouter:ops:%252fslave", "a%2Fb", "a%2fb", "a/b", "a%25252Fb", "a%00b", "a%0ab", "..",
 	".", "%2e%2e", "a b", "a%20b", "%C3%A4", "%ff", "ä", "*", "%3F", "?", ";", "%23", "#", "%", "%2", "%zz", "%25", "%2525", "a\\b", "..;", "users",
