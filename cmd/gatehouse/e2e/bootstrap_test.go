@@ -43,10 +43,10 @@ func TestAClusterBeginsWithItsBootstrapFile(t *testing.T) {
 	}
 	d := newDesk(t)
 	d.login(t, c, "prod")
-	d.good(t, "gatehouse iam plan -f "+file)
+	d.done(t, "gatehouse iam plan -f "+file)
 	checkSuperusers(t, c)
 
-	d.good(t, "gatehouse service-account delete --yes dcos_signal_service")
+	d.done(t, "gatehouse service-account delete --yes dcos_signal_service")
 	for _, m := range c.Masters {
 		if err := m.Kill(); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestAClusterBeginsWithItsBootstrapFile(t *testing.T) {
 func list(t *testing.T, c *rig.Cluster, url, token, member string) (values []string) {
 	t.Helper()
 	var got struct{ Array []map[string]any }
-	decode(t, ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: url, Token: token}).Body, &got)
+	decode(t, answered(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: url, Token: token}).Body, &got)
 	for _, item := range got.Array {
 		value, _ := item[member].(string)
 		values = append(values, value)
@@ -97,7 +97,7 @@ func checkSuperusers(t *testing.T, c *rig.Cluster) {
 		}
 	}
 	for _, m := range c.Masters {
-		body := ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/iam/export", Token: superuser(t, c)}).Body
+		body := answered(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: m.API + "/gatehouse/v1/iam/export", Token: superuser(t, c)}).Body
 		if err := json.Unmarshal(body, &d); err != nil {
 			t.Fatal(err)
 		}
