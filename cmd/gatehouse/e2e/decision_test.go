@@ -47,7 +47,7 @@ func (a *asker) used() error {
 // An acknowledged revocation binds the next decision of every master (hostile A8): no question that was sent after the
 // acknowledgement is answered with yes, wherever it is sent.
 func TestARevokedPermissionBindsEveryMasterAtOnce(t *testing.T) {
-	c := shared(t)
+	c := start(t, rig.Options{})
 	uid, rid, gid := named(t, "u"), "dcos:"+named(t, "thing")+":/a", "revocation"
 	token := superuser(t, c)
 	do := func(status int, method, path string, body any) {
