@@ -44,11 +44,10 @@ func New(o Options) *API {
 // Collectors are the metrics.
 func (a *API) Collectors() []prometheus.Collector { return []prometheus.Collector{a.meter.all} }
 
-// Routes returns the rows. Forward authentication is linearizable whatever the request says: its query may be that of the
-// proxy's client. Who sends a policy query itself may do without, as the original did for 5 s (contract 3.5).
+// Routes returns the rows. All decisions are linearizable, whatever the request says: a revocation binds the next one.
 func (a *API) Routes() []httpapi.Route {
 	return []httpapi.Route{
-		{ID: "iam.policyquery", Method: http.MethodGet, Path: queryPath, Access: httpapi.Query, Mode: httpapi.Stale,
+		{ID: "iam.policyquery", Method: http.MethodGet, Path: queryPath, Access: httpapi.Query, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.query},
 		{ID: "iam.policyquery.batch", Method: http.MethodPost, Path: queryPath, Access: httpapi.Query, Mode: httpapi.Linearizable,
 			BodyLimit: maxBatch, ReadOnly: true, Bulk: true, NeedBody: true, Schema: batchSchema, Handle: a.queryMany},
