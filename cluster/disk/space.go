@@ -25,7 +25,7 @@ const (
 // How often the file system is asked, and how long the disk counts as full after a call found it so. The latter
 // matters where statfs shows room that we may not use (a quota, a file size limit).
 const (
-	spaceEvery = time.Second
+	spaceEvery = 250 * time.Millisecond // a disk can fill up in no time, and what was let in by then waits for room
 	fullHold   = 3 * time.Second
 )
 
