@@ -11,7 +11,7 @@ import (
 )
 
 // version is the release. CHANGELOG.md has an entry for each.
-const version = "0.2.0"
+const version = "0.3.0"
 
 // maxLevel is the highest cluster level this binary can apply: the set of commands,
 // fields and semantics that it knows. It goes up by one with every change of those.
