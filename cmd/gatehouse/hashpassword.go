@@ -83,9 +83,7 @@ func (p *program) askPassword(ctx context.Context) (string, error) {
 }
 
 func (p *program) prompt(ctx context.Context, text string) (string, error) {
-	fmt.Fprint(p.stderr, text)
-	typed, err := p.readPassword(ctx)
-	fmt.Fprintln(p.stderr)
+	typed, err := p.readPassword(ctx, text)
 	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}

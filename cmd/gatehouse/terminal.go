@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"gatehouse/cmd/gatehouse/cli"
@@ -38,9 +40,9 @@ func asTerminal(stream any) (fd int, ok bool) {
 	return fd, term.IsTerminal(fd)
 }
 
-// readPassword reads a line from the terminal without showing it. When ctx ends first, which Ctrl-C does, the terminal shows
-// again what is typed.
-func (p *program) readPassword(ctx context.Context) (string, error) {
+// readPassword asks on the terminal and reads a line without showing it. It asks once nothing is shown any more: a terminal
+// multiplexer types faster than a person. Afterwards, also when ctx ends first, which Ctrl-C does, the terminal is as it was.
+func (p *program) readPassword(ctx context.Context, question string) (string, error) {
 	fd, ok := asTerminal(p.stdin)
 	if !ok {
 		return "", io.ErrUnexpectedEOF
@@ -49,6 +51,12 @@ func (p *program) readPassword(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer func() { _ = term.Restore(fd, before) }()
+	if err := hideTyping(fd); err != nil {
+		return "", err
+	}
+	fmt.Fprint(p.stderr, question)
+	defer fmt.Fprintln(p.stderr)
 	type line struct {
 		text []byte
 		err  error
@@ -62,7 +70,15 @@ func (p *program) readPassword(ctx context.Context) (string, error) {
 	case got := <-typed:
 		return string(got.text), got.err
 	case <-ctx.Done():
-		_ = term.Restore(fd, before)
 		return "", ctx.Err()
 	}
+}
+
+func hideTyping(fd int) error {
+	state, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	state.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, unix.TCSETS, state)
 }

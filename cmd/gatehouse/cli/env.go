@@ -21,9 +21,9 @@ type Env struct {
 	Stderr io.Writer
 	// Terminal reports whether standard input and output are terminals, and how many cells wide the latter is.
 	Terminal func() (in, out bool, width int)
-	// ReadPassword reads a line from the terminal without showing it. It gives the terminal back as it was, also when ctx
-	// ends before the line does.
-	ReadPassword func(ctx context.Context) (string, error)
+	// ReadPassword asks on the terminal and reads a line without showing it. It gives the terminal back as it was, also when
+	// ctx ends before the line does.
+	ReadPassword func(ctx context.Context, question string) (string, error)
 	Now          func() time.Time
 	// AdminSocket speaks HTTP over the admin socket of a master on this host.
 	AdminSocket func(path string) *http.Client

@@ -64,7 +64,8 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 	env := Env{
 		Getenv: p.env, Stdin: strings.NewReader(p.stdin), Stdout: &out, Stderr: &errs,
 		Terminal: func() (bool, bool, int) { return p.terminal, p.terminal, p.width },
-		ReadPassword: func(context.Context) (string, error) {
+		ReadPassword: func(_ context.Context, question string) (string, error) {
+			fmt.Fprintln(&errs, question)
 			if len(p.passwords) == 0 {
 				return "", io.EOF
 			}

@@ -127,9 +127,7 @@ func (a *app) askPassword(ctx context.Context, question, instead string) (string
 	if !a.terminalIn() {
 		return "", usage(errors.New("there is no terminal to ask for the password on"), instead)
 	}
-	fmt.Fprint(a.env.Stderr, question)
-	typed, err := a.env.ReadPassword(ctx)
-	fmt.Fprintln(a.env.Stderr)
+	typed, err := a.env.ReadPassword(ctx, question)
 	switch {
 	case ctx.Err() != nil:
 		return "", interrupted()
