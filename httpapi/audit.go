@@ -3,6 +3,7 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
@@ -109,7 +110,7 @@ func (x *exchange) intend(ctx context.Context) (context.Context, error) {
 		}
 		x.decision.intent = x.s.opts.Auditor.Begin(x.s.stamped(&x.req, rec))
 	}
-	ctx = context.WithValue(ctx, intentKey{}, x.decision.intent)
+	ctx = context.WithValue(ctx, intentKey{}, []*audit.Ticket{x.decision.intent})
 	if x.row.changes() {
 		return ctx, nil
 	}
@@ -118,15 +119,33 @@ func (x *exchange) intend(ctx context.Context) (context.Context, error) {
 
 type intentKey struct{}
 
-// Recorded returns when the audit record of the change that ctx belongs to is on the disk. Whatever brings commands into the
+// Intend records the parts of the change that the request is about to try. The change waits for them where it enters the log
+// with the context that is returned, as it does for the record of the whole (Recorded). They are recorded once, however often the
+// funnel runs the handler.
+func (r *Request) Intend(ctx context.Context, parts []Record) context.Context {
+	if r.server == nil || r.server.opts.Auditor == nil {
+		return ctx
+	}
+	if r.parts == nil {
+		for _, part := range parts {
+			r.parts = append(r.parts, r.server.opts.Auditor.Begin(r.server.stamped(r, part)))
+		}
+	}
+	return context.WithValue(ctx, intentKey{}, slices.Concat(intents(ctx), r.parts))
+}
+
+func intents(ctx context.Context) []*audit.Ticket {
+	tickets, _ := ctx.Value(intentKey{}).([]*audit.Ticket)
+	return tickets
+}
+
+// Recorded returns when the audit records of the change that ctx belongs to are on the disk. Whatever brings commands into the
 // log asks it before: what cannot be recorded is not done (hostile Q6). What no request asked for has no record.
 func Recorded(ctx context.Context) error {
-	intent, ok := ctx.Value(intentKey{}).(*audit.Ticket)
-	if !ok {
-		return nil
-	}
-	if err := intent.Wait(ctx); err != nil {
-		return fault.New(fault.Busy, "The audit log cannot be written. Nothing was changed.").After(retryAfter)
+	for _, intent := range intents(ctx) {
+		if err := intent.Wait(ctx); err != nil {
+			return fault.New(fault.Busy, "The audit log cannot be written. Nothing was changed.").After(retryAfter)
+		}
 	}
 	return nil
 }

@@ -63,6 +63,26 @@ func hostileAuditLog(t *testing.T, _ *bed) {
 	}
 }
 
+func TestPartsOfAChangeThatCannotBeRecordedAreNotDone(t *testing.T) {
+	w := new(brokenWriter)
+	m := newBed(t, 1, func(o *Options) { o.Auditor = audit.NewPlain(w, audit.Logfmt) }).members[0]
+	parts := []Record{{Action: "bulk", Object: "a", Stage: audit.Intent}, {Action: "bulk", Object: "b", Stage: audit.Intent}}
+	r := &Request{server: m.server}
+	for range 2 { // the funnel may run a handler again
+		if err := Recorded(r.Intend(t.Context(), parts)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text := w.buffer.String(); strings.Count(text, "stage=intent") != 2 {
+		t.Errorf("%q, want both parts once", text)
+	}
+	w.set(errors.New("no space left"), nil)
+	r = &Request{server: m.server}
+	if err := Recorded(r.Intend(t.Context(), parts)); !fault.Is(err, fault.Busy) {
+		t.Errorf("%v, want ERR_BUSY", err)
+	}
+}
+
 func TestEveryDecisionIsRecordedOnceByWhoMadeIt(t *testing.T) {
 	b := newBed(t, 2)
 	leader, edge := b.members[0], b.members[1]

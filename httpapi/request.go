@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
+	"gatehouse/httpapi/audit"
 )
 
 // Request is what a handler gets: a request that is read, routed, parsed, authenticated and authorized. It is read only.
@@ -65,7 +66,8 @@ type Request struct {
 
 	members  []member
 	server   *Server
-	recorded bool // the handler has written an audit record
+	recorded bool            // the handler has written an audit record
+	parts    []*audit.Ticket // records of parts of the change, see Intend
 }
 
 // Caller is who an authenticated request comes from.

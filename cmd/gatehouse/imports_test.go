@@ -41,16 +41,17 @@ var house = map[string][]string{
 	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
 	"httpapi/audit":       {},
 	"httpapi/auditapi":    {"fsm/command", "fsm/fault", "fsm/state", "httpapi", "httpapi/audit"},
-	"httpapi/client":      {}, // for programs outside: nothing of the server
-	"httpapi/conformance": {}, // nothing but tests
-	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/provider",
+	"httpapi/client":      {},                                      // for programs outside: nothing of the server
+	"httpapi/conformance": {},                                      // nothing but tests
+	"httpapi/cutoff":      {"fsm/command", "fsm/fault", "httpapi"}, // what every way to cut tokens off shares
+	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/provider",
 		"keyring", "keyring/password", "keyring/token"},
 
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},
 	"httpapi/declare":    {"fsm/fault", "fsm/iam", "httpapi/provider", "keyring/token"}, // what a kept file says: for daemon and command line alike
-	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/declare", "httpapi/provider", "keyring/token"},
+	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "httpapi/provider", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"gatehouse/fsm/command"
@@ -13,6 +14,7 @@ import (
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/declare"
 	"gatehouse/httpapi/provider"
 	"gatehouse/keyring/token"
@@ -30,30 +32,54 @@ func (a *api) apply(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	if err != nil {
 		return nil, err
 	}
-	outcome, err := a.Submitter.Submit(ctx, a.header(r), command.ApplyChanges{Changes: changes, TokenLife: a.TokenLife})
+	ctx = r.Intend(ctx, parts(r.Route.ID, changes))
+	h := a.header(r)
+	outcome, err := a.Submitter.Submit(ctx, h, command.ApplyChanges{Changes: changes, TokenLife: a.TokenLife})
 	if err != nil {
 		return nil, err
 	}
+	r.Audit(part(httpapi.Record{Action: r.Route.ID, Object: declare.Summary(in.Changes), Stage: audit.Outcome, Index: outcome.Index}))
 	if !outcome.Replayed {
-		record(r, in.Changes, changes, outcome.Index)
+		cutoffs := cutoff.Keeper{Submitter: a.Submitter, Now: a.Now, TokenLife: a.TokenLife}
+		if err := cutoffs.CatchUpAll(ctx, r, cutOff(r.State, changes), command.NextSecond(h.Time)); err != nil {
+			return nil, err
+		}
 	}
 	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
 }
 
-// record leaves audit records of the parts of a change that is made: how many of what, and one of each, so that a search for a user or
-// a resource finds who changed it. They have the request id of the whole.
-func record(r *httpapi.Request, declared []declare.Change, changes []command.Change, index uint64) {
-	part := func(object string) {
-		r.Audit(httpapi.Record{Action: r.Route.ID, Object: object, Allow: true, Reason: "part of the change", Stage: audit.Outcome, Index: index})
-	}
-	part(declare.Summary(declared))
+// cutOff are the users whose tokens the changes end: those that are removed, and service accounts whose key is replaced.
+func cutOff(s *state.State, changes []command.Change) (uids []string) {
 	for _, c := range changes {
+		if c.User == nil {
+			continue
+		}
+		old, ok := s.User(c.User.UID)
+		if c.Remove || ok && old.PublicKey != c.User.PublicKey {
+			uids = append(uids, c.User.UID)
+		}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids)
+}
+
+// parts are audit records of what a change is about to do, one of each thing, so that a search for a user or a resource finds who
+// changed it. They have the request id of the whole, whose outcome is theirs.
+func parts(action string, changes []command.Change) []httpapi.Record {
+	records := make([]httpapi.Record, len(changes))
+	for i, c := range changes {
 		object := c.String()
 		if c.Grant != nil && !c.Remove {
 			object += ": " + c.Grant.Actions.String()
 		}
-		part(object)
+		records[i] = part(httpapi.Record{Action: action, Object: object, Stage: audit.Intent})
 	}
+	return records
+}
+
+func part(rec httpapi.Record) httpapi.Record {
+	rec.Allow, rec.Reason = true, "part of the change"
+	return rec
 }
 
 // hint is what is wrong with the JSON, without the library's prefix and in bounds.

@@ -13,6 +13,7 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/cutoff"
 )
 
 func (m *master) post(token, path, body string) answer {
@@ -147,7 +148,7 @@ func TestRevocationThatNeverCatchesUpSaysSo(t *testing.T) {
 	h.put(people()...)
 	token := h.leader().rootToken()
 	h.before = func(command.Command) { h.clock.advance(2 * time.Second) }
-	h.leader().post(token, "users/alice/revoke-tokens", "").want(t, 503, "ERR_OUTCOME_UNKNOWN", errSlow.Description)
+	h.leader().post(token, "users/alice/revoke-tokens", "").want(t, 503, "ERR_OUTCOME_UNKNOWN", cutoff.ErrSlow.Description)
 }
 
 func TestSlowDeletionLeavesNoTokenForTheNextOwnerOfTheUID(t *testing.T) {

@@ -88,7 +88,7 @@ func (a *api) deleteUser(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 		return nil, err
 	}
 	if !outcome.Replayed {
-		if _, err := a.catchUp(ctx, r, uid, command.NextSecond(h.Time)); err != nil {
+		if _, err := a.cutoffs().CatchUp(ctx, r, uid, command.NextSecond(h.Time)); err != nil {
 			return nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -239,9 +240,9 @@ func TestABulkChangeIsAuditedInItsParts(t *testing.T) {
 	d.done(t, "gatehouse iam apply --yes -f one.yaml"+anywhere(c))
 	await(t, 20*time.Second, "the records", func(context.Context) error {
 		log := trails(t, c)
-		for _, object := range []string{"1 user, 1 acl, 1 grant", "user `" + uid + "` on resource `audited`: read,full"} {
-			if !strings.Contains(log, object) {
-				return fmt.Errorf("no record of %q", object)
+		for object, stage := range map[string]string{"1 user, 1 acl, 1 grant": "outcome", "user `" + uid + "` on resource `audited`: read,full": "intent"} {
+			if !regexp.MustCompile(regexp.QuoteMeta(object) + ".* stage=" + stage).MatchString(log) {
+				return fmt.Errorf("no %s of %q", stage, object)
 			}
 		}
 		return nil
