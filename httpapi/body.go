@@ -147,10 +147,11 @@ func plainCharset(value string) bool {
 // maxIdempotencyKey is the longest Idempotency-Key in bytes.
 const maxIdempotencyKey = 128
 
-// idempotency takes the Idempotency-Key and binds it to method, canonical path and body.
+// idempotency takes the Idempotency-Key and binds it to method, canonical path and body. ReadOnly rows ignore it: proxies pass
+// on what their client sent with the request that they ask about.
 func (x *exchange) idempotency() error {
 	values := x.r.Header["Idempotency-Key"]
-	if len(values) == 0 {
+	if len(values) == 0 || x.row.ReadOnly {
 		return nil
 	}
 	if !x.row.idempotent() {

@@ -91,7 +91,8 @@ type Route struct {
 	Audited bool
 	// Unaudited rows leave no record. Only what masters tell each other about the audit trail itself does not.
 	Unaudited bool
-	// ReadOnly marks a row that changes nothing although its method says so, because the question is in its body.
+	// ReadOnly marks a question: a row that changes nothing, whatever its method says and whatever Idempotency-Key comes
+	// along, because the question is in its body or about another request.
 	ReadOnly bool
 	// Bulk allows JSON documents of many entries: maxBulk in place of the usual limits.
 	Bulk bool

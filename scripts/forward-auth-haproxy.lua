@@ -36,11 +36,14 @@ local function authorize(txn)
         url = "http://127.0.0.1/gatehouse/v1/authorize",
         dst = destination,
         timeout = patience,
-        -- Credentials as they came, also if they make no sense; of the rest only what is asked.
+        -- Credentials as they came, also if they make no sense, with what says whether another
+        -- site made the browser send them; of the rest only what is asked.
         headers = {
             ["host"] = values(sent, "host"),
             ["authorization"] = values(sent, "authorization"),
             ["cookie"] = values(sent, "cookie"),
+            ["origin"] = values(sent, "origin"),
+            ["sec-fetch-site"] = values(sent, "sec-fetch-site"),
             ["x-original-method"] = { txn.f:method() },
             ["x-original-uri"] = { txn.f:pathq() },
             ["x-forwarded-for"] = { txn.f:src() },

@@ -29,8 +29,8 @@ var denied = []byte(`{"title":"403 Forbidden","description":"You are not allowed
 
 const errorContentType = "application/json; charset=UTF-8"
 
-// authorize answers GET authorize: about the resource and action in the query, which only the configuration of a proxy can
-// have put there, else about the request that headers describe.
+// authorize answers GET authorize: about the resource and action in the query, which the configuration of a proxy has put
+// there, else about the request that headers describe.
 func (a *api) authorize(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	if r.Query.Has("rid") || r.Query.Has("action") {
 		return a.authorizeNamed(r)
@@ -43,10 +43,22 @@ func (a *api) authorize(_ context.Context, r *httpapi.Request) (*httpapi.Respons
 	if err != nil {
 		return nil, err
 	}
-	return a.byRules(r, rules, q), nil
+	return a.byRules(r, rules, q)
 }
 
 func (a *api) authorizeNamed(r *httpapi.Request) (*httpapi.Response, error) {
+	for _, h := range a.describing() {
+		q := h.read(r)
+		if clientNames(r, h) {
+			a.turnAway(r, q, "the client may have named resource or action")
+			return verdictOf(r, false), nil
+		}
+		if len(r.Header[h.method]) > 0 {
+			if err := a.sameOrigin(r, q); err != nil {
+				return nil, err
+			}
+		}
+	}
 	rid, err := parameter(r.Query, "rid")
 	if err != nil {
 		return nil, err
@@ -66,7 +78,7 @@ func (a *api) authorizePath(_ context.Context, r *httpapi.Request) (*httpapi.Res
 		return nil, err
 	}
 	target := strings.TrimPrefix(r.Target, authorizePath)
-	return a.byRules(r, rules, asking{method: r.Method, host: r.Host, target: target}), nil
+	return a.byRules(r, rules, asking{method: r.Method, host: r.Host, target: target})
 }
 
 func (a *api) rules() (*Rules, error) {
@@ -93,11 +105,16 @@ func (s *Rules) described(r *httpapi.Request) (asking, error) {
 	if used == nil {
 		return asking{}, fault.New(fault.BadRequest, "Expected query parameters `rid` and `action`, or the header `%s`.", s.headers[0].uri)
 	}
-	q := asking{method: single(r.Header[used.method]), target: single(r.Header[used.uri]), host: r.Host}
-	if used.host != "" {
-		q.host = single(r.Header[used.host])
+	return used.read(r), nil
+}
+
+// read takes the request that these headers describe.
+func (h *headers) read(r *httpapi.Request) asking {
+	q := asking{method: single(r.Header[h.method]), target: single(r.Header[h.uri]), host: r.Host}
+	if h.host != "" {
+		q.host = single(r.Header[h.host])
 	}
-	return q, nil
+	return q
 }
 
 // single is the one value of a header, "" when there are several.
@@ -109,21 +126,31 @@ func single(values []string) string {
 }
 
 // byRules decides about a request of a proxy's client.
-func (a *api) byRules(r *httpapi.Request, rules *Rules, q asking) *httpapi.Response {
+func (a *api) byRules(r *httpapi.Request, rules *Rules, q asking) (*httpapi.Response, error) {
+	if err := a.sameOrigin(r, q); err != nil {
+		return nil, err
+	}
 	need, err := rules.find(q)
 	switch {
-	case err != nil || need.anyone:
-		why := "every user"
-		if err != nil {
-			why = err.Error()
-		}
-		path, _, _ := strings.Cut(q.target, "?")
-		a.meter.count(r, fromProxy, err == nil)
-		record(r, r.Caller.UID, q.method, path, err == nil, why)
-		return verdictOf(r, err == nil)
+	case err != nil:
+		a.turnAway(r, q, err.Error())
+		return verdictOf(r, false), nil
+	case need.anyone:
+		a.settle(r, q, true, "every user")
+		return verdictOf(r, true), nil
 	}
-	return verdictOf(r, a.decide(r, fromProxy, question{r.Caller.UID, need.rid, need.action}))
+	return verdictOf(r, a.decide(r, fromProxy, question{r.Caller.UID, need.rid, need.action})), nil
 }
+
+// settle counts and records a decision about a request that is not about a resource.
+func (a *api) settle(r *httpapi.Request, q asking, allowed bool, why string) {
+	path, _, _ := strings.Cut(q.target, "?")
+	a.meter.count(r, fromProxy, allowed)
+	record(r, r.Caller.UID, q.method, path, allowed, why)
+}
+
+// turnAway counts and records that a request is refused.
+func (a *api) turnAway(r *httpapi.Request, q asking, why string) { a.settle(r, q, false, why) }
 
 // verdictOf renders a decision for a proxy: 200 with the uid, or 403.
 func verdictOf(r *httpapi.Request, allowed bool) *httpapi.Response {

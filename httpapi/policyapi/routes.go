@@ -29,8 +29,9 @@ type Options struct {
 type API struct{ api }
 
 type api struct {
-	options Options
-	meter   *meter
+	options     Options
+	meter       *meter
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New makes the API.
@@ -38,7 +39,7 @@ func New(o Options) *API {
 	if o.Rules == nil {
 		o.Rules = func() *Rules { return nil }
 	}
-	return &API{api{options: o, meter: newMeter()}}
+	return &API{api{options: o, meter: newMeter(), crossOrigin: http.NewCrossOriginProtection()}}
 }
 
 // Collectors are the metrics.
@@ -52,7 +53,7 @@ func (a *API) Routes() []httpapi.Route {
 		{ID: "iam.policyquery.batch", Method: http.MethodPost, Path: queryPath, Access: httpapi.Query, Mode: httpapi.Linearizable,
 			BodyLimit: maxBatch, ReadOnly: true, Bulk: true, NeedBody: true, Schema: batchSchema, Handle: a.queryMany},
 		{ID: "gatehouse.authorize", Method: http.MethodGet, Path: authorizePath, Access: httpapi.User, Mode: httpapi.Linearizable,
-			BodyLimit: httpapi.NoBody, Handle: a.authorize},
+			BodyLimit: httpapi.NoBody, ReadOnly: true, Handle: a.authorize},
 		{ID: "gatehouse.authorize.batch", Method: http.MethodPost, Path: authorizePath, Access: httpapi.User, Mode: httpapi.Linearizable,
 			BodyLimit: maxBatch, ReadOnly: true, Bulk: true, NeedBody: true, Schema: batchSchema, Handle: a.authorizeMany},
 		{ID: "gatehouse.authorize.path", Method: httpapi.AnyMethod, Path: authorizePath + "/*path", Access: httpapi.User, Mode: httpapi.Linearizable,

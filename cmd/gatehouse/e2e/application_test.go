@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -38,12 +39,20 @@ func runApplication(t *testing.T) *application {
 
 func (a *application) address() string { return strings.TrimPrefix(a.server.URL, "http://") }
 
-// ServeHTTP remembers the request.
+// unusual are the characters of headers' names that some server takes for a dash.
+var unusual = regexp.MustCompile("[^a-z0-9]")
+
+// ServeHTTP remembers the request. It believes no header that Connection names, as a proxy on the way would remove it.
 func (a *application) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	n, _ := io.Copy(io.Discard, r.Body)
 	seen := &arrival{target: r.RequestURI, host: r.Host, body: int(n), claims: map[string][]string{}}
+	for _, value := range r.Header["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			r.Header.Del(strings.TrimSpace(name))
+		}
+	}
 	for name, values := range r.Header {
-		if name := strings.ToLower(strings.ReplaceAll(name, "_", "-")); strings.HasPrefix(name, "x-gatehouse-") {
+		if name := unusual.ReplaceAllString(strings.ToLower(name), "-"); strings.HasPrefix(name, "x-gatehouse-") {
 			seen.claims[name] = append(seen.claims[name], values...)
 		}
 	}

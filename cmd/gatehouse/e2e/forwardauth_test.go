@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net/http"
@@ -136,6 +137,8 @@ func TestProxiesLetThroughWhoMayAlone(t *testing.T) {
 				g.expect(t, c, want, rig.Request{Method: method, URL: "/shop/cart", Token: token, Header: map[string]string{"X-Original-Method": "GET"}})
 			}
 			permit(t, c, c.Masters[2], "dcos:test:shop", uid, "update")
+			g.forge(t, c, token)
+			g.misaddress(t, token)
 			body := []byte(strings.Repeat("x", 100_000))
 			if seen := g.expect(t, c, http.StatusOK, rig.Request{Method: "PUT", URL: "/shop/cart", Token: token, Body: body}); seen != nil && seen.body != len(body) {
 				t.Errorf("the application got %d bytes of %d", seen.body, len(body))
@@ -177,7 +180,8 @@ func (g guard) spoof(t *testing.T, c *rig.Cluster, uid string, r rig.Request) {
 	token := r.Token
 	for _, header := range []map[string]string{
 		{}, {"X-Gatehouse-Uid": "root"}, {"X-GATEHOUSE-UID": "root"}, {"X_Gatehouse_Uid": "root"}, {"X-Gatehouse_Uid": "root"},
-		{"X-Gatehouse-Uid": ""}, {"Cookie": "dcos-acs-auth-cookie=" + token}, {"Connection": "X-Gatehouse-Uid"},
+		{"X.Gatehouse.Uid": "root"}, {"X!Gatehouse~Uid": "root"}, {"X-Gatehouse-Uid": ""}, {"Cookie": "dcos-acs-auth-cookie=" + token},
+		{"Connection": "X-Gatehouse-Uid"}, {"Connection": "upgrade, X-Gatehouse-Uid", "Upgrade": "x"}, {"Idempotency-Key": "k"},
 	} {
 		r.Header, r.Token = header, token
 		if header["Cookie"] != "" {
@@ -193,6 +197,37 @@ func (g guard) spoof(t *testing.T, c *rig.Cluster, uid string, r rig.Request) {
 		r := r
 		r.URL, r.Header = "/service/other", header
 		g.expect(t, c, http.StatusForbidden, r)
+	}
+}
+
+// forge sends what a browser sends because another site made it: with a cookie that suffices, and what tells of the site.
+func (g guard) forge(t *testing.T, c *rig.Cluster, token string) {
+	t.Helper()
+	for _, tt := range []struct {
+		name, value string
+		want        int
+	}{
+		{"Sec-Fetch-Site", "cross-site", 403}, {"Sec-Fetch-Site", "same-origin", 200},
+		{"Origin", "http://elsewhere.example", 403}, {"Origin", g.url, 200},
+	} {
+		header := map[string]string{"Cookie": "dcos-acs-auth-cookie=" + token, tt.name: tt.value}
+		g.expect(t, c, tt.want, rig.Request{Method: "POST", URL: "/shop/cart", Header: header})
+	}
+}
+
+// misaddress asks with no host, and with two.
+func (g guard) misaddress(t *testing.T, token string) {
+	t.Helper()
+	before := g.app.count()
+	host := strings.TrimPrefix(g.url, "http://")
+	for _, head := range []string{"GET /news HTTP/1.0\r\n", "GET /news HTTP/1.1\r\n", "GET /news HTTP/1.1\r\nHost: " + host + "\r\nHost: other.example\r\n"} {
+		conn := dialFrom(t, "127.0.0.1", host)
+		send(t, conn, head+"Authorization: token="+token+"\r\nConnection: close\r\n\r\n")
+		answer := must[*http.Response](t)(http.ReadResponse(bufio.NewReader(conn), nil))
+		answer.Body.Close()
+		if answer.StatusCode < 400 || g.app.count() != before {
+			t.Errorf("%q: got %d, and the application saw %d requests", head, answer.StatusCode, g.app.count()-before)
+		}
 	}
 }
 
