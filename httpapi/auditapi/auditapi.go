@@ -59,7 +59,7 @@ func New(o Options) []httpapi.Route {
 		{ID: "gatehouse.audit.rotate", Method: http.MethodPost, Path: prefix + "/rotate", Access: httpapi.Internal,
 			Mode: httpapi.Local, BodyLimit: httpapi.NoBody, NoIdempotency: true, Handle: a.rotate},
 		{ID: "gatehouse.audit.tell", Method: http.MethodPost, Path: TellPath, Access: httpapi.Internal,
-			Mode: httpapi.Leader, BodyLimit: tellBody, NeedBody: true, Schema: tellSchema, NoIdempotency: true, Unaudited: true, Handle: a.tell},
+			Mode: httpapi.Leader, BodyLimit: tellBody, Bulk: true, NeedBody: true, Schema: tellSchema, NoIdempotency: true, Unaudited: true, Handle: a.tell},
 	}
 }
 
