@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 )
 
@@ -61,6 +62,9 @@ func (a *api) authorizeNamed(r *httpapi.Request) (*httpapi.Response, error) {
 	}
 	rid, err := parameter(r.Query, "rid")
 	if err != nil {
+		return nil, err
+	}
+	if err := iam.ValidateRID(rid); err != nil {
 		return nil, err
 	}
 	action, err := actionParameter(r.Query)

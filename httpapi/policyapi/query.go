@@ -49,8 +49,23 @@ func asked(v url.Values) (q question, err error) {
 	if q.uid, err = parameter(v, "uid"); err != nil {
 		return q, err
 	}
+	if err = validateUID(q.uid); err != nil {
+		return q, err
+	}
+	if err = iam.ValidateRID(q.rid); err != nil {
+		return q, err
+	}
 	q.action, err = actionParameter(v)
 	return q, err
+}
+
+// validateUID refuses what can be no user: it would stand in the audit trail. No user is named anonymous, but components ask
+// about it.
+func validateUID(uid string) error {
+	if uid == "anonymous" {
+		return nil
+	}
+	return iam.ValidateUID(uid)
 }
 
 func actionParameter(v url.Values) (iam.Actions, error) {
@@ -95,6 +110,9 @@ func (a *api) queryMany(_ context.Context, r *httpapi.Request) (*httpapi.Respons
 			return q, err
 		}
 		q.uid = entry["uid"]
+		if err = validateUID(q.uid); err != nil {
+			return q, err
+		}
 		return q, mayAsk(r, q.uid)
 	})
 }
@@ -144,6 +162,9 @@ func entryQuestion(entry map[string]string, members ...string) (q question, err 
 		return q, fault.New(fault.Schema, "there are other members than %v", members)
 	}
 	q.rid = entry["rid"]
+	if err = iam.ValidateRID(q.rid); err != nil {
+		return q, err
+	}
 	q.action, err = iam.ParseAction(entry["action"])
 	return q, err
 }
