@@ -21,8 +21,8 @@ type auditCollector struct {
 	machine Machine
 	id      string
 
-	records, bytes, lost, failures, sync *prometheus.Desc
-	queue, blocked, sequence, told       *prometheus.Desc
+	records, bytes, lost, failures, early, sync *prometheus.Desc
+	queue, blocked, sequence, told              *prometheus.Desc
 }
 
 func newAuditCollector(log *audit.Log, m Machine, id string) *auditCollector {
@@ -35,6 +35,7 @@ func newAuditCollector(log *audit.Log, m Machine, id string) *auditCollector {
 		bytes:    desc("bytes_total", "Bytes of audit records written."),
 		lost:     desc("lost_total", "Audit records dropped because the audit log could not be written."),
 		failures: desc("failures_total", "Writes of the audit log that failed."),
+		early:    desc("expired_early_total", "Audit files that retention removed before their records were 24 hours old."),
 		sync:     desc("sync_duration_seconds", "Time to force audit records to the disk."),
 		queue:    desc("queue", "Audit records that wait to be written."),
 		blocked:  desc("blocked", "1 while the audit log cannot be written; changes are refused."),
@@ -45,7 +46,7 @@ func newAuditCollector(log *audit.Log, m Machine, id string) *auditCollector {
 
 // Describe implements prometheus.Collector.
 func (c *auditCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.records, c.bytes, c.lost, c.failures, c.sync, c.queue, c.blocked, c.sequence, c.told} {
+	for _, d := range []*prometheus.Desc{c.records, c.bytes, c.lost, c.failures, c.early, c.sync, c.queue, c.blocked, c.sequence, c.told} {
 		ch <- d
 	}
 }
@@ -61,6 +62,7 @@ func (c *auditCollector) Collect(ch chan<- prometheus.Metric) {
 	count(c.bytes, s.Bytes)
 	count(c.lost, s.Lost)
 	count(c.failures, s.Failures)
+	count(c.early, s.Early)
 	ch <- prometheus.MustNewConstSummary(c.sync, s.Syncs, s.SyncTime.Seconds(), nil)
 	gauge(c.queue, float64(s.Queue))
 	blocked := 0.

@@ -76,7 +76,7 @@ type Log struct {
 	failing  atomic.Bool  // the last write failed
 	callTime atomic.Int64 // when the call of the disk under way began, in ns since the epoch; 0 while there is none
 
-	counters struct{ records, bytes, syncs, syncTime, lost, failures atomic.Uint64 }
+	counters struct{ records, bytes, syncs, syncTime, lost, failures, early atomic.Uint64 }
 }
 
 // position is how far the chain has come: into files, and safely to the disk.
@@ -339,6 +339,7 @@ type Stats struct {
 	Queue          int    // records that wait for the disk
 	Lost           uint64 // records that were dropped
 	Failures       uint64 // writes that failed
+	Early          uint64 // files that retention removed before their records were MinAge old
 	Stalled        bool   // nothing can be written at the moment
 	Written        Head   // the newest record
 }
@@ -350,5 +351,5 @@ func (l *Log) Stats() Stats {
 	l.mu.Unlock()
 	c := &l.counters
 	return Stats{Records: c.records.Load(), Bytes: c.bytes.Load(), Syncs: c.syncs.Load(), SyncTime: time.Duration(c.syncTime.Load()),
-		Queue: queue, Lost: c.lost.Load(), Failures: c.failures.Load(), Stalled: l.stalled(), Written: written}
+		Queue: queue, Lost: c.lost.Load(), Failures: c.failures.Load(), Early: c.early.Load(), Stalled: l.stalled(), Written: written}
 }

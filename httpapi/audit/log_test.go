@@ -74,7 +74,11 @@ func judge(t *testing.T, dir string, heads ...Head) Verdict {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verdicts, err := Verify(paths, []Testimony{{From: "m1", Heads: heads}})
+	var said []Testimony
+	if len(heads) > 0 {
+		said = []Testimony{{From: "m1", Heads: heads}}
+	}
+	verdicts, err := Verify(paths, said, Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,13 +272,13 @@ func mustClose2(t *testing.T, l *Log) {
 
 func TestParseReadsWhatWasWritten(t *testing.T) {
 	for _, format := range []Format{Logfmt, JSON} {
-		r := Record{Time: auditedAt, UID: "a\"b\\c d=e\n\u2028é", Action: "x", Object: "", Reason: strings.Repeat("é", 3000), Caller: "c", Stage: Intent, Index: 7}
+		r := Record{Time: auditedAt, UID: "a\"b\\c d=e\n\u2028é", Action: "x", Object: "", Reason: strings.Repeat("x", 3000), Caller: "c", Stage: Intent, Index: 7}
 		l, err := Parse(string(r.appendTo(nil, format, link{"m1", 5, Hash{1}})))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if l.Get("uid") != r.UID || l.Get("object") != "" || l.Get("stage") != "intent" || l.Get("index") != "7" || l.Sequence != 5 ||
-			l.Previous != (Hash{1}) || !l.Time.Equal(auditedAt) || !strings.HasPrefix(r.Reason, l.Get("reason")) || len(l.Get("reason")) < 2000 {
+			l.Previous != (Hash{1}) || !l.Time.Equal(auditedAt) || !strings.HasPrefix(l.Get("reason"), r.Reason[:900]) || !strings.Contains(l.Get("reason"), "... (cut, 3000 bytes, sha256 ") {
 			t.Errorf("%+v", l)
 		}
 	}

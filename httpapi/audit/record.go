@@ -1,10 +1,13 @@
 package audit
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
+	"sort"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -62,8 +65,9 @@ const component = "bouncer"
 // timeFormat is ISO 8601 in UTC.
 const timeFormat = "2006-01-02T15:04:05.000Z"
 
-// maxValue bounds one value, in bytes.
-const maxValue = 2 << 10
+// maxValue bounds one value as it stands in the line, in bytes without its quotes. Escapes count: what a client sends is up to
+// ten times as long there, and must not push older records out of retention.
+const maxValue = 1 << 10
 
 // link is what makes a record part of a chain: which master made it, its number there, and the hash of the line before.
 type link struct {
@@ -125,7 +129,7 @@ func (r *Record) appendTo(b []byte, format Format, l link) []byte {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = appendLogfmt(append(append(b, p.key...), '='), clip(p.value))
+		b = appendBounded(append(append(b, p.key...), '='), p.value, appendLogfmt)
 	}
 	return append(b, '\n')
 }
@@ -133,24 +137,50 @@ func (r *Record) appendTo(b []byte, format Format, l link) []byte {
 func appendJSON(b []byte, pairs []pair) []byte {
 	separator := byte('{')
 	for _, p := range pairs {
-		value, _ := json.Marshal(clip(p.value)) // a string always encodes
 		b = append(append(append(b, separator, '"'), p.key...), '"', ':')
-		b = append(b, value...)
+		b = appendBounded(b, p.value, appendJSONString)
 		separator = ','
 	}
 	return append(b, '}')
 }
 
-// clip cuts a value that is too long, between two characters.
-func clip(value string) string {
+func appendJSONString(b []byte, value string) []byte {
+	quoted, _ := json.Marshal(value) // a string always encodes
+	return append(b, quoted...)
+}
+
+// appendBounded appends a value as encode writes it, or as much of it as there is room for and a mark that says so.
+func appendBounded(b []byte, value string, encode func(b []byte, value string) []byte) []byte {
+	from := len(b)
 	if len(value) <= maxValue {
-		return value
+		if b = encode(b, value); len(b)-from <= maxValue+len(`""`) {
+			return b
+		}
 	}
-	end := maxValue
-	for end > maxValue-utf8.UTFMax && !utf8.RuneStart(value[end]) {
+	return encode(b[:from], clip(value, encode))
+}
+
+// clip cuts a value that is too long, between two characters. The mark at its end has the length and a hash of the whole value,
+// so that two values that begin alike are told apart.
+func clip(value string, encode func(b []byte, value string) []byte) string {
+	hash := sha256.Sum256([]byte(value))
+	mark := fmt.Sprintf("... (cut, %d bytes, sha256 %x)", len(value), hash[:8])
+	var room []byte
+	tooLong := func(n int) bool {
+		room = encode(room[:0], whole(value, n)+mark)
+		return len(room) > maxValue+len(`""`)
+	}
+	n := sort.Search(min(len(value), maxValue), tooLong)
+	return whole(value, n-1) + mark
+}
+
+// whole is the beginning of a text, of n bytes or as many less as keep its last character whole.
+func whole(text string, n int) string {
+	end := n
+	for end > max(0, n-utf8.UTFMax) && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return value[:end]
+	return text[:end]
 }
 
 // appendLogfmt appends a value, quoted unless every byte of it is harmless.

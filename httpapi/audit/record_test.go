@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 var auditedAt = time.Date(2026, 3, 1, 12, 30, 15, 123_000_000, time.FixedZone("", 3600))
@@ -44,6 +46,44 @@ func TestAuditValuesCannotForgeRecords(t *testing.T) {
 		if got := strings.Count(unquoted(line), "result="); got != 1 {
 			t.Errorf("%q: result= stands %d times outside quotes: %s", value, got, line)
 		}
+	}
+}
+
+// Whatever a client sends, and however much longer it is with its escapes, a record stays small.
+func TestNoRecordIsLongerThanAFewKiB(t *testing.T) {
+	for _, part := range []string{"a", "é", "\x00", "\"", "\\", "😀", "\xff", "\x80", "<", "\u2028", "a é", " =\"\n"} {
+		for _, length := range []int{maxValue / 6, maxValue - 1, maxValue, maxValue + 1, 100_000} {
+			value := strings.Repeat(part, length/len(part)+1)[:length]
+			for _, format := range []Format{Logfmt, JSON} {
+				checkBounded(t, value, format)
+			}
+		}
+	}
+}
+
+func checkBounded(t *testing.T, value string, format Format) {
+	t.Helper()
+	r := Record{Time: auditedAt, UID: value, Action: value, Object: value, Reason: value}
+	line := string(r.appendTo(nil, format, link{"m1", 5, Hash{1}}))
+	read, err := Parse(line)
+	if err != nil || len(line) > 4*(maxValue+2)+500 {
+		t.Fatalf("%.20q of %d bytes: a line of %d bytes, %v", value, len(value), len(line), err)
+	}
+	got := read.Get("object")
+	shown, mark, cut := strings.Cut(got, "... (cut, "+strconv.Itoa(len(value))+" bytes, sha256 ")
+	if !cut && got != strings.ToValidUTF8(value, "") && utf8.ValidString(value) || cut && (len(mark) != 17 || !strings.HasPrefix(value, shown) && utf8.ValidString(value)) {
+		t.Errorf("%.20q of %d bytes is recorded as %q", value, len(value), got)
+	}
+	if long := len(value) > maxValue; long && !cut {
+		t.Errorf("%.20q of %d bytes is not marked as cut", value, len(value))
+	}
+}
+
+// Two values that differ behind the cut are told apart.
+func TestValuesThatAreCutAreToldApart(t *testing.T) {
+	a, b := strings.Repeat("a", 2000)+"1", strings.Repeat("a", 2000)+"2"
+	if clip(a, appendLogfmt) == clip(b, appendLogfmt) {
+		t.Errorf("both are recorded as %s", clip(a, appendLogfmt))
 	}
 }
 

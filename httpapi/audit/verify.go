@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,12 +22,14 @@ type Fault string
 
 // The kinds.
 const (
-	Altered   Fault = "altered"   // a line is not what it was when the next one was written
-	Removed   Fault = "removed"   // records are missing inside
-	Inserted  Fault = "inserted"  // a record does not belong where it stands
-	Truncated Fault = "truncated" // records are missing at the end
-	Replaced  Fault = "replaced"  // the chain is whole, but it is not the one that the masters were told of
-	Disputed  Fault = "disputed"  // the witnesses contradict each other
+	Altered   Fault = "altered"       // a line is not what it was when the next one was written
+	Removed   Fault = "removed"       // records are missing inside
+	Inserted  Fault = "inserted"      // a record does not belong where it stands
+	Truncated Fault = "truncated"     // records are missing at the end
+	Replaced  Fault = "replaced"      // the chain is whole, but it is not the one that the masters were told of
+	Disputed  Fault = "disputed"      // the witnesses contradict each other
+	Unvouched Fault = "unvouched"     // no witness knows the trail, though it is old enough to be known
+	Early     Fault = "expired early" // retention removed records that were too young
 )
 
 // Problem is something that is wrong with a trail.
@@ -50,16 +53,29 @@ type Verdict struct {
 	// 0 if none does.
 	Vouched     uint64    `json:"vouched"`
 	VouchedTime time.Time `json:"vouched_time,omitzero"`
-	Problems    []Problem `json:"problems"`
-	Notes       []string  `json:"notes,omitempty"` // what is worth knowing and no problem
+	// Young says that nobody vouches for any of it, and that it is too young for that.
+	Young    bool      `json:"young,omitempty"`
+	Problems []Problem `json:"problems"`
+	Notes    []string  `json:"notes,omitempty"` // what is worth knowing and no problem
 }
+
+// Terms say what Verify takes for wrong.
+type Terms struct {
+	// MinAge is how old records must have been when retention removed them; 0 allows any age.
+	MinAge time.Duration
+	// Now is the wall clock.
+	Now time.Time
+}
+
+// vouchedWithin is how old records get at most before all masters are told of them: they are told every minute.
+const vouchedWithin = 3 * time.Minute
 
 // maxProblems bounds the problems that are told of one master; further ones hardly tell more.
 const maxProblems = 100
 
 // Verify reads files and holds them against what witnesses were told. The heads must be older than the files: whoever
 // verifies a trail that grows asks for the heads first. An error means that a file cannot be read.
-func Verify(paths []string, said []Testimony) ([]Verdict, error) {
+func Verify(paths []string, said []Testimony, terms Terms) ([]Verdict, error) {
 	byMaster := map[string][]file{}
 	for _, path := range paths {
 		f, ok := parseName(path)
@@ -72,7 +88,8 @@ func Verify(paths []string, said []Testimony) ([]Verdict, error) {
 	for _, master := range slices.Sorted(maps.Keys(byMaster)) {
 		files := byMaster[master]
 		slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.first, b.first) })
-		w := &walk{verdict: Verdict{Master: master, Files: len(files), Problems: []Problem{}}, heads: map[uint64]Head{}}
+		w := &walk{verdict: Verdict{Master: master, Files: len(files), Problems: []Problem{}}, heads: map[uint64]Head{},
+			terms: terms, witnesses: len(said)}
 		w.hear(master, said)
 		for i, f := range files {
 			if err := w.file(f, i == len(files)-1); err != nil {
@@ -87,18 +104,23 @@ func Verify(paths []string, said []Testimony) ([]Verdict, error) {
 
 // walk goes through the trail of one master.
 type walk struct {
-	verdict Verdict
-	heads   map[uint64]Head
-	newest  Head
+	verdict   Verdict
+	terms     Terms
+	witnesses int
+	heads     map[uint64]Head
+	newest    Head
 
 	next    uint64 // the number that the next record should have; 0 before the first
 	hash    Hash   // of the line before
 	broken  bool   // the line before is known to be wrong, so what follows it cannot fit
 	last    *Line
-	expired uint64 // what retention removed, as the trail tells
-	matched []Head // heads that the records agree with, in their order
-	differs bool   // a head was found to be another one
-	before  Hash   // what the first record follows
+	first   time.Time // of the oldest record, by its own word
+	latest  time.Time
+	expired uint64   // what retention removed, as the trail tells
+	early   *Problem // what it removed too early
+	matched []Head   // heads that the records agree with, in their order
+	differs bool     // a head was found to be another one
+	before  Hash     // what the first record follows
 }
 
 // hear collects the heads of a master, and finds witnesses that contradict each other.
@@ -186,8 +208,19 @@ func (w *walk) record(l *Line, at Problem) {
 		w.mismatch(l, at)
 	}
 	w.compare(l, at)
+	w.age(l)
 	w.next, w.hash, w.broken, w.last = l.Sequence+1, l.Hash, false, l
-	w.noteExpiry(l)
+	w.noteExpiry(l, at)
+}
+
+// age takes down between which times the records were made, by their own word.
+func (w *walk) age(l *Line) {
+	if w.first.IsZero() || l.Time.Before(w.first) {
+		w.first = l.Time
+	}
+	if l.Time.After(w.latest) {
+		w.latest = l.Time
+	}
 }
 
 // mismatch reports a record that does not follow the one before it.
@@ -216,14 +249,26 @@ func (w *walk) compare(l *Line, at Problem) {
 }
 
 // noteExpiry takes down what the trail says about removed files.
-func (w *walk) noteExpiry(l *Line) {
+func (w *walk) noteExpiry(l *Line, at Problem) {
 	var from, to uint64
 	if l.Get("action") != actionExpire || l.Get("component") == "" {
 		return
 	}
-	if n, _ := fmt.Sscanf(l.Get("reason"), expireReason, &from, &to); n == 2 {
-		w.expired = max(w.expired, to)
+	if n, _ := fmt.Sscanf(l.Get("reason"), expireReason, &from, &to); n != 2 {
+		return
 	}
+	w.expired = max(w.expired, to)
+	_, text, _ := strings.Cut(l.Get("reason"), expireTime)
+	end, err := time.Parse(timeFormat, text)
+	if age := l.Time.Sub(end); err != nil || w.terms.MinAge == 0 || age >= w.terms.MinAge {
+		return
+	}
+	if w.early == nil {
+		at.Kind, at.Sequence = Early, from
+		w.early = &at
+	}
+	w.early.Text = fmt.Sprintf("retention removed records %d to %d before they were %s old: the trail was flooded, or is too small",
+		w.early.Sequence, to, w.terms.MinAge)
 }
 
 // finish looks at both ends of the trail.
@@ -245,8 +290,46 @@ func (w *walk) finish() {
 	}
 	head := w.vouched(before)
 	v.Vouched, v.VouchedTime = head.Sequence, head.Time
+	w.unknown()
 	w.beginning() // what is missing there makes nothing after it doubtful
+	if w.early != nil {
+		w.problem(*w.early)
+	}
 	slices.SortStableFunc(v.Problems, bySequence)
+}
+
+// unknown looks for a trail that nobody knows. A young one may not have been told of yet; times from the future make none young.
+func (w *walk) unknown() {
+	v := &w.verdict
+	if w.witnesses == 0 || w.last == nil || v.Vouched > 0 || len(v.Problems) > 0 {
+		return
+	}
+	if w.terms.Now.Sub(w.first) <= vouchedWithin && w.latest.Sub(w.terms.Now) <= vouchedWithin {
+		v.Young = true
+		return
+	}
+	w.problem(Problem{Kind: Unvouched, Sequence: v.First, Time: w.first,
+		Text: fmt.Sprintf("no master vouches for any record of %s, and they are older than %s", v.Master, vouchedWithin)})
+}
+
+// Absent names the masters that witnesses were told of and none of whose files is among the paths, and their newest heads.
+func Absent(paths []string, said []Testimony) (newest []Head) {
+	present, known := map[string]bool{}, map[string]Head{}
+	for _, path := range paths {
+		f, _ := parseName(path)
+		present[f.master] = true
+	}
+	for _, t := range said {
+		for _, h := range t.Heads {
+			if !present[h.Master] && h.Sequence > known[h.Master].Sequence {
+				known[h.Master] = h
+			}
+		}
+	}
+	for _, master := range slices.Sorted(maps.Keys(known)) {
+		newest = append(newest, known[master])
+	}
+	return newest
 }
 
 // beginning looks for records that are missing before the first: retention may have removed them, and the trail says so then.

@@ -167,7 +167,7 @@ func TestVerifyTellsWhoContradictsWhom(t *testing.T) {
 	tr := newTrail(t)
 	lie := slices.Clone(tr.heads)
 	lie[1].Hash[0]++
-	verdicts, err := Verify(tr.paths, []Testimony{{"m1", tr.heads}, {"m2", lie}})
+	verdicts, err := Verify(tr.paths, []Testimony{{"m1", tr.heads}, {"m2", lie}}, Terms{})
 	if err != nil || len(verdicts) != 1 {
 		t.Fatal(verdicts, err)
 	}
@@ -202,7 +202,7 @@ func TestVerifyKnowsWhatRetentionRemoved(t *testing.T) {
 
 func TestVerifyRefusesFilesOfOthers(t *testing.T) {
 	for _, name := range []string{"x", "audit-m1-1.log", "audit-00000000000000000001.log", "audit-m1-00000000000000000000.log", "audit-m1-00000000000000000001.log.1.torn"} {
-		if _, err := Verify([]string{filepath.Join(t.TempDir(), name)}, nil); err == nil {
+		if _, err := Verify([]string{filepath.Join(t.TempDir(), name)}, nil, Terms{}); err == nil {
 			t.Errorf("%s is verified", name)
 		}
 	}

@@ -276,19 +276,44 @@ func (w *writer) expire() {
 		return
 	}
 	for i := 0; i < len(files)-w.opts.Keep; i++ {
-		if err := os.Remove(files[i].path); err != nil {
-			w.opts.Logger.Warn("audit log: an old file is not removed", "error", err)
+		if !w.expireFile(files[i], files[i+1].first-1) {
 			return
 		}
-		w.render(&Record{Time: w.opts.Now(), Component: component, Action: actionExpire, Object: filepath.Base(files[i].path), Allow: true,
-			Reason: fmt.Sprintf(expireReason, files[i].first, files[i+1].first-1)})
 	}
 }
+
+// expireFile removes a file whose last record is the one with the number last. Its records should be old: where they are not,
+// somebody floods the trail, or it is too small.
+func (w *writer) expireFile(f file, last uint64) bool {
+	end, _, _, err := lastRecord(f.path)
+	if err == nil {
+		err = os.Remove(f.path)
+	}
+	if err != nil {
+		w.opts.Logger.Warn("audit log: an old file is not removed", "error", err)
+		return false
+	}
+	now, reason := w.opts.Now(), fmt.Sprintf(expireReason, f.first, last)
+	if end != nil {
+		reason += expireTime + end.Time.UTC().Format(timeFormat)
+		if age := now.Sub(end.Time); age < MinAge {
+			w.counters.early.Add(1)
+			w.opts.Logger.Warn("audit log: retention removed young records: it is too small, or somebody floods the trail (audit-keep, audit-rotate-size)",
+				"file", filepath.Base(f.path), "last", last, "age", age.Round(time.Second))
+		}
+	}
+	w.render(&Record{Time: now, Component: component, Action: actionExpire, Object: filepath.Base(f.path), Allow: true, Reason: reason})
+	return true
+}
+
+// MinAge is how old records should be at least when retention removes them.
+const MinAge = 24 * time.Hour
 
 // Records about removed files: Verify does not miss what they name.
 const (
 	actionExpire = "audit-expire"
 	expireReason = "retention removed the records %d to %d"
+	expireTime   = ", the last of them made on " // the rest is its time
 )
 
 // begin and end mark a call of the disk, which may hang.

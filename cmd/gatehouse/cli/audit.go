@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -173,49 +174,57 @@ func readHeads(path string) ([]audit.Testimony, error) {
 }
 
 func (a *app) auditVerifyCommand() *cobra.Command {
-	var dir, heads string
+	var o verifyOptions
 	cmd := a.verb("verify [FILE…]", "Find out whether audit files were altered", "  gatehouse audit verify --dir /var/lib/gatehouse/audit\n"+
 		"  gatehouse audit verify --dir /var/lib/gatehouse/audit --admin-socket /var/lib/gatehouse/admin.sock\n"+
 		"  gatehouse audit verify --heads heads.json copies/*.log", cobra.ArbitraryArgs, nil)
 	cmd.Long = "Reads audit files, computes their chain anew, and compares it with the heads that all masters were told: finds\n" +
 		"records that were altered, removed, inserted or moved, a tail that was cut off, and a chain that was made anew. Says up to\n" +
 		"which record the masters vouch for the trail. The exit status is 1 when anything is wrong."
-	cmd.Flags().StringVar(&dir, "dir", defaultAuditDir, "the audit `DIRECTORY`, when no files are named")
-	cmd.Flags().StringVar(&heads, "heads", "", "compare with the heads in `FILE` that audit heads has printed, and ask nobody")
+	cmd.Flags().StringVar(&o.dir, "dir", defaultAuditDir, "the audit `DIRECTORY`, when no files are named")
+	cmd.Flags().StringVar(&o.heads, "heads", "", "compare with the heads in `FILE` that audit heads has printed, and ask nobody")
+	cmd.Flags().DurationVar(&o.minAge, "min-age", audit.MinAge, "records that retention removed were at least this `AGE`; 0 allows any")
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, files []string) error {
-		return a.auditVerify(cmd.Context(), files, dir, heads, *socket)
+		o.socket = *socket
+		return a.auditVerify(cmd.Context(), files, o)
 	}
 	return cmd
 }
 
-func (a *app) auditVerify(ctx context.Context, files []string, dir, heads, socket string) error {
+// verifyOptions are the flags of audit verify.
+type verifyOptions struct {
+	dir, heads, socket string
+	minAge             time.Duration
+}
+
+func (a *app) auditVerify(ctx context.Context, files []string, o verifyOptions) error {
 	said, err := []audit.Testimony(nil), error(nil)
-	if heads != "" {
-		said, err = readHeads(heads)
+	if o.heads != "" {
+		said, err = readHeads(o.heads)
 	} else {
-		said, err = a.testimony(ctx, socket)
+		said, err = a.testimony(ctx, o.socket)
 	}
 	if err != nil {
 		return err
 	}
 	if len(files) == 0 { // after the heads: the trail may grow
-		if files, err = audit.Files(dir); err == nil && len(files) == 0 {
-			err = fmt.Errorf("there is no audit file in %s", dir)
+		if files, err = audit.Files(o.dir); err == nil && len(files) == 0 {
+			err = fmt.Errorf("there is no audit file in %s", o.dir)
 		}
 	}
 	if err != nil {
 		return fail(StatusFailed, err, "name the directory with --dir DIRECTORY, or the files")
 	}
-	verdicts, err := audit.Verify(files, said)
+	verdicts, err := audit.Verify(files, said, audit.Terms{MinAge: o.minAge, Now: a.env.Now()})
 	if err != nil {
 		return fail(StatusFailed, err, "")
 	}
-	r := verifiedBy(said, verdicts)
+	r := verifiedBy(said, verdicts, audit.Absent(files, said))
 	if err := a.show(view{r, func(int) string { return r.text() }}); err != nil {
 		return err
 	}
-	if !r.Sound {
+	if r.wrong {
 		return errSaid
 	}
 	return nil
@@ -223,18 +232,25 @@ func (a *app) auditVerify(ctx context.Context, files []string, dir, heads, socke
 
 // verified is the answer of audit verify.
 type verified struct {
-	Sound     bool            `json:"sound"`
+	Sound     bool            `json:"sound"` // nothing is wrong, and masters vouch for every trail
 	Witnesses []string        `json:"witnesses"`
 	Verdicts  []audit.Verdict `json:"verdicts"`
+	Notes     []string        `json:"notes,omitempty"`
+
+	wrong bool
 }
 
-func verifiedBy(said []audit.Testimony, verdicts []audit.Verdict) verified {
+func verifiedBy(said []audit.Testimony, verdicts []audit.Verdict, absent []audit.Head) verified {
 	r := verified{Sound: true, Verdicts: verdicts, Witnesses: []string{}}
+	for _, h := range absent {
+		r.Notes = append(r.Notes, fmt.Sprintf("no file of the master %s is among these, though masters know of %d records of it", h.Master, h.Sequence))
+	}
 	for _, s := range said {
 		r.Witnesses = append(r.Witnesses, s.From)
 	}
 	for _, v := range verdicts {
-		r.Sound = r.Sound && len(v.Problems) == 0
+		r.wrong = r.wrong || len(v.Problems) > 0
+		r.Sound = r.Sound && len(v.Problems) == 0 && !v.Young
 	}
 	return r
 }
@@ -249,15 +265,24 @@ func (r verified) text() string {
 		for _, p := range v.Problems {
 			fmt.Fprintf(&b, "  %s: %s%s.\n", strings.ToUpper(string(p.Kind)), safe(p.Text), where(p))
 		}
-		if v.Vouched == 0 {
+		switch {
+		case v.Young:
+			b.WriteString("  It is too young to be vouched for: verify it again in a few minutes.\n")
+		case v.Vouched == 0:
 			b.WriteString("  No master vouches for any of it.\n")
-		} else {
+		default:
 			fmt.Fprintf(&b, "  Vouched for up to record %d, as told on %s.\n", v.Vouched, timestamp(v.VouchedTime))
 		}
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "Note: %s.\n", safe(note))
+	}
 	verdict := "SOUND"
-	if !r.Sound {
+	switch {
+	case r.wrong:
 		verdict = "NOT SOUND"
+	case !r.Sound:
+		verdict = "TOO YOUNG to be vouched for"
 	}
 	fmt.Fprintf(&b, "%s, by the word of %s.\n", verdict, safe(strings.Join(r.Witnesses, ", ")))
 	return b.String()
