@@ -53,7 +53,7 @@ type door struct {
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchange{s: d.s, w: w, r: r, surfaces: d.surfaces}
 	x.req.Arrived = time.Now()
-	x.req.ID = newRequestID()
+	x.req.ID, x.req.Master = newRequestID(), d.s.id
 	dropInternal(r.Header)
 	x.req.Client = d.s.proxies.client(r)
 	x.target = requestTarget(r)

@@ -12,7 +12,8 @@ import (
 
 // peerDoor takes requests that other masters hand on. Who reaches it holds the cluster key: the peer port proves that. All
 // that is believed of the other master is the client's address, that the request is not a cross-origin one, whether it came
-// through the admin socket, and whether that master has an answer of its own. The token is verified again (hostile C8).
+// through the admin socket, and whether that master has an answer of its own. The token is verified again (hostile C8), and
+// which master it is says its certificate.
 type peerDoor struct {
 	s      *Server
 	router *router
@@ -57,6 +58,7 @@ func (d *peerDoor) rebuild(w http.ResponseWriter, r *http.Request) (*exchange, e
 		x.surfaces = KindAdmin
 	}
 	x.req.ID, x.req.Client, x.req.Backed = h.Get(headerRequest), client, h.Get(forwardBacked) == "1"
+	x.req.Master = d.s.opts.PeerOf(r)
 	x.req.Arrived = time.Now().Add(-min(time.Duration(waited)*time.Microsecond, maxWaited))
 	method := h.Get(forwardMethod)
 	dropInternal(h)

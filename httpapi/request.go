@@ -40,6 +40,9 @@ type Request struct {
 	OwnRight bool
 	// Unnamed says that a Query row was asked on the internal surface, where there is no caller.
 	Unnamed bool
+	// Master is the server id of the master that the client asked: this one, or the one that handed the request on, as its
+	// certificate says.
+	Master string
 	// Client is the address of the client, as far as it can be believed.
 	Client netip.Addr
 	// ID is the request id that this cluster gave it.

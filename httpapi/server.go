@@ -43,6 +43,9 @@ type Options struct {
 	Machine  Machine
 	Verifier Verifier
 	Status   Status
+	// PeerOf returns the server id of the master that sent a request to the peer port, as its certificate says. Without it no
+	// handler learns who handed a request on.
+	PeerOf func(*http.Request) string
 	// Auditor takes the audit records; nil drops them.
 	Auditor *audit.Log
 	Logger  *slog.Logger
@@ -110,6 +113,9 @@ func (o *Options) setDefaults() {
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 20*time.Second)
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()
+	}
+	if o.PeerOf == nil {
+		o.PeerOf = func(*http.Request) string { return "" }
 	}
 	if o.TrustedProxies == nil {
 		o.TrustedProxies = loopback

@@ -168,6 +168,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		Machine:        m.machine,
 		Verifier:       verifierSeam{verifier},
 		Status:         m.status.Load(),
+		PeerOf:         cluster.PeerOf,
 		Auditor:        m.audit,
 		Logger:         m.log,
 		Collectors:     append(m.collectors(), policies.Collectors()...),

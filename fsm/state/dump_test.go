@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -105,6 +106,10 @@ func TestLoaderRefusesWhatNoDumpContains(t *testing.T) {
 		return lines
 	}
 	replay := good[find(`{"replay":`)]
+	head, told := good[find(`{"audit_head":{"master":"s1","sequence":5`)], `"`+epoch.Format(time.RFC3339Nano)+`"`
+	if !strings.Contains(head, `"told":`+told) {
+		t.Fatalf("not told at %s: %s", told, head)
+	}
 	after := func(line string) []string {
 		i := find(`{"replay":`) + 1
 		return append(append(append([]string{}, good[:i]...), line), good[i:]...)
@@ -145,6 +150,9 @@ func TestLoaderRefusesWhatNoDumpContains(t *testing.T) {
 		"a head twice":              append(append([]string{}, good...), good[len(good)-1]),
 		"heads out of order":        swap(`{"audit_head":{"master":"s1","sequence":5`, `{"audit_head":{"master":"s1","sequence":4`),
 		"a head of nobody":          replace(`{"audit_head":{"master":"s1","sequence":5`, `{"audit_head":{"sequence":5}}`),
+		"a head never told":         replace(`{"audit_head":{"master":"s1","sequence":5`, strings.Replace(head, `,"told":`+told, "", 1)),
+		"a head told hereafter":     replace(`{"audit_head":{"master":"s1","sequence":5`, strings.Replace(head, `"told":`+told, `"told":"2999-01-01T00:00:00Z"`, 1)),
+		"a head told too early":     replace(`{"audit_head":{"master":"s1","sequence":5`, strings.Replace(head, `"told":`+told, `"told":"2001-01-01T00:00:00Z"`, 1)),
 		"a replay after the heads":  append(append([]string{}, good...), replay),
 	}
 	for name, lines := range cases {

@@ -187,6 +187,12 @@ func (d *data) loadHead(h *AuditHead) error {
 	if h.Master == "" || h.Sequence == 0 {
 		return errReference
 	}
+	if h.Told.IsZero() || h.Told.After(d.meta.Clock) {
+		return errReference
+	}
+	if last, ok := d.AuditHead(h.Master); ok && h.Told.Before(last.Told) {
+		return errOrder
+	}
 	return load(&d.heads, h)
 }
 

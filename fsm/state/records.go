@@ -92,7 +92,9 @@ type AuditHead struct {
 	Hash     Hash   `json:"hash"`
 	// Time is the master's clock when it told, in UTC.
 	Time time.Time `json:"time"`
-	// Rotated says that a file ended with this record. Such heads are kept, to verify old files by.
+	// Told is the state's clock when the head was first recorded: nothing that the master could choose.
+	Told time.Time `json:"told,omitzero"`
+	// Rotated says that a file ended with this record. Such heads are kept longer, to verify old files by.
 	Rotated bool `json:"rotated,omitempty"`
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gatehouse/fsm/iam"
 )
 
@@ -106,13 +108,19 @@ func TestWhatIsDeletedLeavesNothingHanging(t *testing.T) {
 }
 
 func TestOldAuditHeadsAreForgotten(t *testing.T) {
+	clock := epoch
+	put := func(t *Txn, h AuditHead, later time.Duration) {
+		clock = clock.Add(later)
+		t.AdvanceClock(clock)
+		t.PutAuditHead(h)
+	}
 	s := change(New(), func(t *Txn) {
 		for i := range uint64(MaxRotations + 10) {
-			t.PutAuditHead(AuditHead{Master: "m1", Sequence: 1 + i, Time: epoch, Rotated: true})
+			put(t, AuditHead{Master: "m1", Sequence: 1 + i, Time: epoch, Rotated: true}, rotationSpacing)
 		}
-		t.PutAuditHead(AuditHead{Master: "m0", Sequence: 1, Time: epoch, Rotated: true})
-		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 2000, Time: epoch})
-		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 2001, Time: epoch})
+		put(t, AuditHead{Master: "m0", Sequence: 1, Time: epoch, Rotated: true}, 0)
+		put(t, AuditHead{Master: "m1", Sequence: 2000, Time: epoch}, 0)
+		put(t, AuditHead{Master: "m1", Sequence: 2001, Time: epoch}, headSpacing)
 	})
 	heads := slices.Collect(s.AuditHeads())
 	if len(heads) != 1+MaxRotations+2 || heads[0].Master != "m0" || heads[1].Sequence != 11 || heads[len(heads)-1].Sequence != 2001 {
@@ -120,13 +128,49 @@ func TestOldAuditHeadsAreForgotten(t *testing.T) {
 	}
 	s = change(s, func(t *Txn) {
 		for i := range uint64(MaxHeads) {
-			set(&t.undo, &t.heads, &AuditHead{Master: "m1", Sequence: 3000 + i, Time: epoch})
+			clock = clock.Add(headSpacing)
+			set(&t.undo, &t.heads, &AuditHead{Master: "m1", Sequence: 3000 + i, Time: epoch, Told: clock})
 		}
-		t.PutAuditHead(AuditHead{Master: "m1", Sequence: 20_000, Time: epoch})
+		put(t, AuditHead{Master: "m1", Sequence: 20_000, Time: epoch}, headSpacing)
 	})
 	heads = slices.Collect(s.AuditHeads())
 	if len(heads) != 1+MaxRotations+MaxHeads || heads[MaxRotations].Sequence != MaxRotations+10 || heads[MaxRotations+1].Sequence != 3001 {
 		t.Errorf("%d heads, after the rotations %+v, want %d, and those from sequence 3001 on", len(heads), heads[MaxRotations+1], 1+MaxRotations+MaxHeads)
+	}
+}
+
+// A master that tells as fast as it can only replaces what it told itself a moment ago.
+func TestAFloodOfAuditHeadsEvictsNoOlderOnes(t *testing.T) {
+	const honest, flood = 20, 2000
+	var genuine []AuditHead
+	s := change(New(), func(t *Txn) {
+		for i := range uint64(honest) { // one a minute, and a file of them every five
+			h := AuditHead{Master: "m1", Sequence: 1 + i, Hash: Hash{byte(i)}, Time: epoch, Told: epoch.Add(time.Duration(i) * time.Minute), Rotated: i%5 == 0}
+			genuine = append(genuine, h)
+			t.AdvanceClock(h.Told)
+			t.PutAuditHead(h)
+		}
+	})
+	end := genuine[honest-1].Told
+	for name, rotated := range map[string]func(i int) bool{
+		"ordinary heads": func(int) bool { return false },
+		"ends of files":  func(int) bool { return true },
+		"both":           func(i int) bool { return i%2 == 0 },
+	} {
+		flooded := change(s, func(t *Txn) {
+			t.PutAuditHead(AuditHead{Master: "m1", Sequence: honest, Hash: genuine[honest-1].Hash, Time: epoch, Rotated: rotated(0)}) // the newest one again
+			for i := range flood {
+				t.AdvanceClock(end.Add(time.Duration(i) * 10 * time.Millisecond))
+				t.PutAuditHead(AuditHead{Master: "m1", Sequence: uint64(honest + 1 + i), Time: epoch.Add(time.Hour), Rotated: rotated(i)})
+			}
+		})
+		got := slices.Collect(flooded.AuditHeads())
+		if len(got) > honest+2 || got[len(got)-1].Sequence != honest+flood {
+			t.Errorf("%s: %d heads are left, the newest %+v", name, len(got), got[len(got)-1])
+		}
+		if diff := cmp.Diff(genuine, got[:min(len(got), honest)]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

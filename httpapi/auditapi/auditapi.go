@@ -70,12 +70,17 @@ type Told struct {
 
 var tellSchema = &httpapi.Schema{Closed: true, Members: []httpapi.Member{{Name: "heads", Type: httpapi.Array, Required: true}}}
 
-// tell records heads. One that is behind what all masters know already, or differs from it, is refused: the trail of that
-// master was cut, or altered.
+// tell records heads of the master that tells. One that is behind what all masters know already, or differs from it, is
+// refused: the trail of that master was cut, or altered.
 func (a *api) tell(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	var in Told
 	if err := r.Decode(&in); err != nil {
 		return nil, err
+	}
+	for _, head := range in.Heads {
+		if head.Master != r.Master {
+			return nil, fault.New(fault.Forbidden, "A master tells heads of its own audit trail only.")
+		}
 	}
 	h := command.Header{Level: r.State.Meta().Level, Term: r.Term, Time: a.Now().UTC()}
 	if clock := r.Time.UTC(); clock.After(h.Time) {

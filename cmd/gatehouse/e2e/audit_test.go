@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -177,18 +178,29 @@ func TestAKilledLeaderHasRecordedWhatItAcknowledged(t *testing.T) {
 	}
 }
 
-// tell ends the audit file of a master, so that all masters are told of its head, and waits until they are.
-func tell(t *testing.T, m *rig.Master) {
-	t.Helper()
-	client := rig.NewClientOf(&http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+// adminOf is a client of the admin socket of a master.
+func adminOf(m *rig.Master) *rig.Client {
+	return rig.NewClientOf(&http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", m.AdminSocket)
 		}}})
+}
+
+// idOf is the server id of a master, which its audit files are named after.
+func idOf(t *testing.T, m *rig.Master) string {
+	t.Helper()
+	return strings.Split(filepath.Base(trailFiles(t, m)[0]), "-")[1]
+}
+
+// tell ends the audit file of a master, so that all masters are told of its head, and waits until they are.
+func tell(t *testing.T, m *rig.Master) {
+	t.Helper()
+	client := adminOf(m)
 	if _, err := client.Expect(t.Context(), http.StatusNoContent, rig.Request{Method: "POST", URL: "http://admin/gatehouse/v1/audit/rotate"}); err != nil {
 		t.Fatal(err)
 	}
-	end := fmt.Sprintf("%s-%%020d.log", strings.Join(strings.Split(filepath.Base(trailFiles(t, m)[0]), "-")[:2], "-"))
-	master := strings.Split(end, "-")[1]
+	master := idOf(t, m)
+	end := "audit-" + master + "-%020d.log"
 	await(t, 30*time.Second, "the head of "+m.Name, func(ctx context.Context) error {
 		answer, err := client.Expect(ctx, http.StatusOK, rig.Request{Method: "GET", URL: "http://admin/gatehouse/v1/audit/socket/heads"})
 		if err != nil {
@@ -253,6 +265,20 @@ func TestTamperedFilesAreFound(t *testing.T) {
 	}
 	if out := d.good(t, "gatehouse audit tail -n 1000"); !strings.Contains(out, " action=iam.users.create ") || strings.Count(out, " action=audit-start ") != 3 {
 		t.Errorf("tail:\n%s", out)
+	}
+}
+
+// Every master tells all others of its own trail, wherever the leader is, and cannot speak for another one.
+func TestAMasterCannotTellOfTheTrailOfAnother(t *testing.T) {
+	c := shared(t)
+	for i, m := range c.Masters {
+		other := idOf(t, c.Masters[(i+1)%len(c.Masters)])
+		body := map[string]any{"heads": []any{map[string]any{
+			"master": other, "sequence": uint64(math.MaxUint64), "hash": strings.Repeat("0", 64), "time": "2026-03-01T12:00:00Z"}}}
+		if _, err := adminOf(m).Expect(t.Context(), http.StatusForbidden, rig.Request{Method: "POST", URL: "http://admin/gatehouse/v1/audit/tell", Body: body}); err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+		tell(t, m)
 	}
 }
 
