@@ -14,7 +14,7 @@ import (
 
 // Every master must come to the same state from the same log. What could make them differ is kept out by this test: the
 // outside world, chance, the clock, and the order of goroutines. Only the adapter, this directory itself, may block and
-// log; nobody under fsm starts a goroutine.
+// log; nobody under fsm starts a goroutine, but for the one that decodes a snapshot, whose records arrive in order.
 func TestNothingHereDependsOnTheWorld(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -28,7 +28,7 @@ func TestNothingHereDependsOnTheWorld(t *testing.T) {
 			return err
 		}
 		for pos, offence := range offences(file, filepath.Dir(path) == ".") {
-			if offence == usesMap && path == onlyMap {
+			if offence == usesMap && path == onlyMap || offence == startsGoroutine && path == onlyGoroutine {
 				continue
 			}
 			t.Errorf("%s: %s", fset.Position(pos), offence)
@@ -44,6 +44,10 @@ const (
 	usesMap = "uses a map: its order is chance"
 	// onlyMap is where a map is only looked up.
 	onlyMap = "command/registry.go"
+
+	startsGoroutine = "starts a goroutine"
+	// onlyGoroutine is where one decodes records ahead, in their order, and ends before its caller does.
+	onlyGoroutine = "restore.go"
 )
 
 var (
@@ -75,7 +79,7 @@ func offences(file *ast.File, adapter bool) map[token.Pos]string {
 		case *ast.MapType:
 			found[n.Pos()] = usesMap
 		case *ast.GoStmt:
-			found[n.Pos()] = "starts a goroutine"
+			found[n.Pos()] = startsGoroutine
 		case *ast.ChanType, *ast.SendStmt, *ast.SelectStmt:
 			if !adapter {
 				found[n.Pos()] = "uses a channel outside the adapter"

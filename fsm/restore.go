@@ -2,12 +2,10 @@ package fsm
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -88,29 +86,27 @@ func (m *Machine) readHeader(lines *lineReader) (h snapshotHeader, err error) {
 // sameCluster accepts any cluster where ours is not known yet.
 func sameCluster(theirs, ours string) bool { return ours == "" || theirs == ours }
 
-// readRecords reads all lines up to the footer and checks that nothing follows it.
+// readRecords reads all lines up to the footer and checks that nothing follows it. One goroutine reads, hashes and decodes while
+// this one puts the records together; when this one is done, so is the other.
 func readRecords(lines *lineReader, index uint64) (*state.State, error) {
+	d := &decoder{lines: lines, batches: make(chan batch, waitingBatches), stop: make(chan struct{})}
+	go d.run()
+	defer d.end()
 	l := state.NewLoader()
-	for {
-		line, err := lines.next()
-		if err != nil {
-			return nil, fmt.Errorf("after %d records: %w", l.Len(), err)
-		}
-		if !bytes.HasPrefix(line, []byte(footerPrefix)) {
-			if err := l.Add(line); err != nil {
+	for b := range d.batches {
+		for _, r := range b.records {
+			if err := l.Add(r); err != nil {
 				return nil, err
 			}
-			lines.sum.Write(line)
-			continue
 		}
-		if err := checkFooter(line, l.Len(), lines.sum.Sum(nil)); err != nil {
-			return nil, err
+		if b.panic != nil {
+			panic(b.panic)
 		}
-		if err := lines.end(); err != nil {
-			return nil, err
+		if b.err != nil {
+			return nil, b.err
 		}
-		return l.State(index)
 	}
+	return l.State(index)
 }
 
 func checkFooter(line []byte, records int, sum []byte) error {
@@ -120,57 +116,6 @@ func checkFooter(line []byte, records int, sum []byte) error {
 	}
 	if f.End.Records != records || f.End.SHA256 != hex.EncodeToString(sum) {
 		return errors.New("the footer does not match what precedes it")
-	}
-	return nil
-}
-
-// lineReader reads lines of bounded length.
-type lineReader struct {
-	r     *bufio.Reader
-	limit int64
-	// sum is over the lines that count: all but the footer.
-	sum  hash.Hash
-	long []byte // a line that did not fit the reader's buffer
-}
-
-// next returns the next line with its newline. It is valid until the call after. A last line without newline is cut off.
-func (l *lineReader) next() ([]byte, error) {
-	line, err := l.r.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		line, err = l.nextLong(line)
-	}
-	if errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	if l.limit -= int64(len(line)); l.limit < 0 {
-		return nil, errTooLarge
-	}
-	return line, nil
-}
-
-func (l *lineReader) nextLong(start []byte) ([]byte, error) {
-	l.long = append(l.long[:0], start...)
-	for {
-		part, err := l.r.ReadSlice('\n')
-		if l.long = append(l.long, part...); len(l.long) > maxLine {
-			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return l.long, err
-		}
-	}
-}
-
-// end checks that there is nothing more, and lets zstd check its own checksum.
-func (l *lineReader) end() error {
-	switch _, err := l.r.ReadByte(); {
-	case err == nil:
-		return errors.New("bytes after the footer")
-	case !errors.Is(err, io.EOF):
-		return fmt.Errorf("after the footer: %w", err)
 	}
 	return nil
 }

@@ -179,7 +179,7 @@ func reloaded(t *testing.T, s *State) *State {
 	}
 	l := NewLoader()
 	for line := range bytes.Lines(dump.Bytes()) {
-		if err := l.Add(line); err != nil {
+		if err := addLine(l, line); err != nil {
 			t.Fatal(err)
 		}
 	}

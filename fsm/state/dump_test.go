@@ -28,11 +28,19 @@ func dump(t *testing.T, s *State) []string {
 func loadLines(lines []string) (*State, error) {
 	l := NewLoader()
 	for _, line := range lines {
-		if err := l.Add([]byte(line)); err != nil {
+		if err := addLine(l, []byte(line)); err != nil {
 			return nil, err
 		}
 	}
 	return l.State(1)
+}
+
+func addLine(l *Loader, line []byte) error {
+	r, err := DecodeRecord(line)
+	if err != nil {
+		return err
+	}
+	return l.Add(r)
 }
 
 // directions are the sizes of the trees that hold what another tree holds, in another order.

@@ -35,6 +35,16 @@ func (s groupSet) with(number uint64, in bool) groupSet {
 	return next
 }
 
+// append adds, in place, a number above all others.
+func (s groupSet) append(number uint64) groupSet {
+	at, bit := number/64, uint64(1)<<(number%64)
+	if last := len(s) - 1; last >= 0 && s[last].at == at {
+		s[last].bits |= bit
+		return s
+	}
+	return append(s, groupWord{at, bit})
+}
+
 // meets reports whether the sets have a number in common. It costs as much as the shorter one is long, nearly.
 func (s groupSet) meets(o groupSet) bool {
 	if len(s) > len(o) {

@@ -1,12 +1,17 @@
 package state
 
+import (
+	"cmp"
+	"slices"
+)
+
 // index finds entries by a hash of their names. It is a value: with returns another one, which shares with it whatever did
 // not change, except for what belongs to the given owner, which changes in place. Next to a tree that is ordered by name it costs
 // a third of the time to find something that no cache of the processor holds: a search by comparison would follow two pointers for
 // each of twenty comparisons.
 type index[T any] struct{ root *branch[T] }
 
-// owner is who may change branches in place: one transaction, or one load. It has a size, so that no two have one address.
+// owner is who may change branches in place: one transaction. It has a size, so that no two have one address.
 type owner struct{ _ byte }
 
 // branch divides by four bits of the hash.
@@ -62,6 +67,34 @@ func (x index[T]) get(hash uint64, is func(*T) bool) *T {
 // index that it is called on must not be used any more by who gives an owner.
 func (x index[T]) with(o *owner, hash uint64, is func(*T) bool, entry *T) index[T] {
 	return index[T]{x.root.with(o, 0, is, hashed[T]{hash, entry})}
+}
+
+// indexed returns the index of all these entries, which it sorts. No two may have the same names.
+func indexed[T any](entries []hashed[T]) index[T] {
+	if len(entries) == 0 {
+		return index[T]{}
+	}
+	slices.SortFunc(entries, func(a, b hashed[T]) int { return cmp.Compare(a.hash, b.hash) })
+	return index[T]{grown(entries, 0)}
+}
+
+// grown is the branch of that depth with these entries, which are sorted and have all bits above in common.
+func grown[T any](entries []hashed[T], depth int) *branch[T] {
+	n := new(branch[T])
+	for len(entries) > 0 {
+		i := entries[0].hash << (4 * depth) >> 60
+		end := 1
+		for end < len(entries) && entries[end].hash<<(4*depth)>>60 == i {
+			end++
+		}
+		if end <= maxBucket || depth+1 == maxDepth {
+			n.here[i] = slices.Clone(entries[:end:end])
+		} else {
+			n.below[i] = grown(entries[:end], depth+1)
+		}
+		entries = entries[end:]
+	}
+	return n
 }
 
 // of returns the branch if it is the owner's, and else a copy that is.

@@ -10,25 +10,28 @@ import (
 // Loader builds a State from the records of a dump. It takes them only as WriteRecords orders them, once each, and only
 // with what they refer to: a dump that was put together by anything else is refused.
 type Loader struct {
-	d     data
-	stage int
-	n     int
+	d         data
+	stage     int
+	n         int
+	relations relations
 }
 
 // NewLoader returns a Loader that has no record yet.
-func NewLoader() *Loader {
-	l := &Loader{d: New().data}
-	l.d.decisions.owner = new(owner)
-	return l
+func NewLoader() *Loader { return &Loader{d: New().data} }
+
+// Record is one line of a dump that DecodeRecord has read.
+type Record struct{ r record }
+
+// DecodeRecord reads a line with or without its newline, as strictly as Strict does. It keeps nothing of the line, and may run
+// beside a Loader.
+func DecodeRecord(line []byte) (r Record, err error) {
+	err = Strict(line, &r.r)
+	return r, err
 }
 
-// Add reads one record: a line with or without its newline.
-func (l *Loader) Add(line []byte) error {
-	var r record
-	if err := Strict(line, &r); err != nil {
-		return fmt.Errorf("record %d: %w", l.n, err)
-	}
-	if err := l.add(&r); err != nil {
+// Add takes the next record, which becomes the state's.
+func (l *Loader) Add(r Record) error {
+	if err := l.add(&r.r); err != nil {
 		return fmt.Errorf("record %d: %w", l.n, err)
 	}
 	l.n++
@@ -43,10 +46,11 @@ func (l *Loader) State(index uint64) (*State, error) {
 	if l.n == 0 {
 		return nil, errors.New("a dump without records")
 	}
+	l.relations.finish(&l.d)
 	s := &State{data: l.d}
 	s.index = index
 	s.freeze()
-	l.d = data{}
+	*l = Loader{}
 	return s, nil
 }
 
@@ -72,15 +76,16 @@ func (l *Loader) add(r *record) error {
 		return nil
 	case r.User != nil:
 		d.services += b2i(r.User.Service())
+		l.relations.users.add(r.User.UID)
 		return load(&d.users, userItem{r.User.UID, r.User})
 	case r.Group != nil:
-		return load(&d.groups, groupItem{r.Group.GID, r.Group, d.decisions.nextNumber()})
+		return load(&d.groups, groupItem{r.Group.GID, r.Group, l.relations.groups.add(r.Group.GID)})
 	case r.ACL != nil:
 		return load(&d.acls, aclItem{r.ACL.RID, r.ACL})
 	case r.Member != nil:
-		return d.loadMembership(r.Member)
+		return l.relations.loadMembership(d, r.Member)
 	case r.Grant != nil:
-		return d.loadGrant(r.Grant)
+		return l.relations.loadGrant(d, r.Grant)
 	case r.Key != nil:
 		return d.loadKey(r.Key)
 	case r.Cutoff != nil:
@@ -119,48 +124,6 @@ func load[T any](t *tree[T], item T) error {
 	}
 	t.own().Load(item)
 	return nil
-}
-
-func (d *data) loadMembership(m *Membership) error {
-	g, hasGroup := d.Group(m.GID)
-	u, hasUser := d.User(m.UID)
-	if !hasGroup || !hasUser {
-		return errReference
-	}
-	m.GID, m.UID = g.GID, u.UID
-	d.memberOf.own().Set(m)
-	d.indexMembership(m.GID, m.UID, true)
-	return load(&d.members, m)
-}
-
-func (d *data) loadGrant(g *Grant) error {
-	if g.Actions == 0 || !d.resolve(g) {
-		return errReference
-	}
-	d.grantsOf.own().Set(g)
-	d.indexGrant(g)
-	return load(&d.grants, g)
-}
-
-// resolve lets the grant use the strings of the records it refers to, if both exist.
-func (d *data) resolve(g *Grant) bool {
-	acl, ok := d.ACL(g.RID)
-	if !ok {
-		return false
-	}
-	g.RID = acl.RID
-	if g.Group {
-		group, ok := d.Group(g.Principal)
-		if ok {
-			g.Principal = group.GID
-		}
-		return ok
-	}
-	user, ok := d.User(g.Principal)
-	if ok {
-		g.Principal = user.UID
-	}
-	return ok
 }
 
 func (d *data) loadKey(r *keyRecord) error {

@@ -14,7 +14,7 @@ type decisions struct {
 	teams   index[team]
 	reaches index[reach]
 	grants  index[Grant]
-	// owner may change them in place: the transaction, or the load, that they belong to; nil once they are published.
+	// owner may change them in place: the transaction that they belong to; nil once they are published.
 	owner *owner
 	// lastNumber is the highest number that a group has, or had.
 	lastNumber uint64
