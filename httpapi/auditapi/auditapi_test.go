@@ -20,11 +20,11 @@ import (
 // alone is a master of one that keeps the last command it was given.
 type alone struct{ given command.Command }
 
-func (a *alone) ID() string { return "m1" }
+func (a *alone) ID() string { return "0123456789abcdef0123456789abcdef" }
 func (a *alone) ReadIndex(context.Context) (httpapi.Read, error) {
-	return httpapi.Read{Index: 1, Term: 1, Leader: "m1", Time: time.Now()}, nil
+	return httpapi.Read{Index: 1, Term: 1, Leader: a.ID(), Time: time.Now()}, nil
 }
-func (a *alone) WaitLeader(context.Context) (string, bool, error) { return "m1", true, nil }
+func (a *alone) WaitLeader(context.Context) (string, bool, error) { return a.ID(), true, nil }
 func (a *alone) RoundTrip(string, *http.Request) (*http.Response, error) {
 	return nil, errors.New("there is nobody else")
 }
@@ -51,7 +51,7 @@ func TestAMasterTellsOfAsManyHeadsAsACommandTakes(t *testing.T) {
 	}
 	var told auditapi.Told
 	for n := range command.MaxAuditHeads {
-		told.Heads = append(told.Heads, state.AuditHead{Master: "0123456789abcdef0123456789abcdef", Sequence: 1<<63 + uint64(n), Hash: state.Hash{1, 2, 3},
+		told.Heads = append(told.Heads, state.AuditHead{Master: a.ID(), Sequence: 1<<63 + uint64(n), Hash: state.Hash{1, 2, 3},
 			Time: time.Date(2026, 3, 1, 12, 0, 0, 123_456_789, time.UTC), Rotated: true})
 	}
 	body, err := json.Marshal(told)
