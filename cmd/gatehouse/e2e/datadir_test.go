@@ -34,6 +34,8 @@ type kept struct {
 	PrivateKey      string // of every service account
 	KIDs            []string
 	Revoked         string // a token that was revoked
+	// Answers are those to some GETs, by path. They are kept since 0.3.0.
+	Answers map[string]string
 }
 
 func TestKeepADataDirectory(t *testing.T) {
@@ -79,8 +81,41 @@ func fillForKeeping(t *testing.T, c *rig.Cluster, m *rig.Master) kept {
 	if out, err := keysCommand(t, c, m, "activate", published(t, c, m)[1]); err != nil {
 		t.Fatalf("activate: %v\n%s", err, out)
 	}
+	want.Answers = keepAccess(t, c, m, token)
 	want.Users, want.Services, want.KIDs = usersOf(t, c, m, ""), usersOf(t, c, m, "?type=service"), published(t, c, m)
 	return want
+}
+
+// keepAccess makes a group, a resource, grants and a provider, and returns what is told of them.
+func keepAccess(t *testing.T, c *rig.Cluster, m *rig.Master, token string) map[string]string {
+	t.Helper()
+	const acl = "/acs/api/v1/acls/dcos:kept:%252Fa%252F*"
+	description := map[string]string{"description": "kept, Größe"}
+	for _, r := range []rig.Request{
+		{Method: http.MethodPut, URL: "/acs/api/v1/groups/keepers", Body: description},
+		{Method: http.MethodPut, URL: "/acs/api/v1/groups/keepers/users/berta"},
+		{Method: http.MethodPut, URL: acl, Body: description},
+		{Method: http.MethodPut, URL: acl + "/users/berta/read"},
+		{Method: http.MethodPut, URL: acl + "/groups/keepers/full"},
+		{Method: http.MethodPut, URL: "/acs/api/v1/auth/oidc/providers/kept", Body: map[string]string{"description": "", "issuer": "https://idp.example",
+			"base_url": "https://dcos.example", "client_id": "c", "client_secret": "kept in seal"}},
+	} {
+		r.URL, r.Token = m.API+r.URL, token
+		if answer := must[rig.Answer](t)(c.Client.Do(t.Context(), r)); answer.Status/100 != 2 {
+			t.Fatalf("%s %s: %d %s", r.Method, r.URL, answer.Status, answer.Body)
+		}
+	}
+	answers := map[string]string{}
+	for _, path := range []string{"/acs/api/v1/groups/keepers", "/acs/api/v1/groups/keepers/users", "/acs/api/v1/users/berta/permissions",
+		acl, acl + "/permissions", "/acs/api/v1/auth/oidc/providers/kept"} {
+		answers[path] = answerOf(t, c, m, token, path)
+	}
+	return answers
+}
+
+func answerOf(t *testing.T, c *rig.Cluster, m *rig.Master, token, path string) string {
+	t.Helper()
+	return string(ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: m.API + path, Token: token}).Body)
 }
 
 // Every version starts from the data that each earlier one wrote.
@@ -134,6 +169,11 @@ func checkKept(t *testing.T, c *rig.Cluster, m *rig.Master, want kept) {
 	for _, uid := range []string{"anna", "clara@example.com"} {
 		if _, err := c.Client.Login(t.Context(), m.API, uid, want.Password); err != nil {
 			t.Error(err)
+		}
+	}
+	for path, answer := range want.Answers {
+		if diff := cmp.Diff(answer, answerOf(t, c, m, superuser(t, c), path)); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", path, diff)
 		}
 	}
 	key := must[*rig.ServiceKey](t)(rig.ParseServiceKey(want.PrivateKey))
