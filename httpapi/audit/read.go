@@ -27,7 +27,7 @@ func scan(path string, visit func(number int, text string, whole bool) bool) err
 		part, err := in.ReadSlice('\n')
 		text, whole := strings.CutSuffix(string(part), "\n")
 		for errors.Is(err, bufio.ErrBufferFull) { // no record is that long: its beginning is enough
-			part, err = in.ReadSlice('\n')
+			_, err = in.ReadSlice('\n')
 			whole = err == nil
 		}
 		if err == io.EOF && text == "" {

@@ -10,8 +10,6 @@ import (
 	"gatehouse/fsm/iam"
 )
 
-const keepersPath = prefix + "/groups/keepers"
-
 // keep makes alice a member of the group keepers, who may administer.
 func (h *house) keep() {
 	h.put(people()...)
