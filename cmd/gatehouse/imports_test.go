@@ -33,10 +33,12 @@ var house = map[string][]string{
 	"cluster":             {"cluster/disk", "cluster/gossip", "cluster/relay", "fsm/fault"},
 	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
 
-	"keyring":          {},
-	"keyring/clientca": {},
-	"keyring/password": {"fsm/iam"},
-	"keyring/token":    {"fsm/iam", "keyring"},
+	"keyring":            {},
+	"keyring/autounseal": {"keyring"},
+	"keyring/clientca":   {},
+	"keyring/password":   {"fsm/iam"},
+	"keyring/pgp":        {},
+	"keyring/token":      {"fsm/iam", "keyring"},
 
 	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
 	"httpapi/audit":       {},
