@@ -50,13 +50,16 @@ var house = map[string][]string{
 		"keyring", "keyring/password", "keyring/token"},
 
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
+	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
+	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
+		"keyring/pgp", "keyring/secretmem", "keyring/shamir"},
 	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},
 	"httpapi/declare":    {"fsm/fault", "fsm/iam", "httpapi/provider", "keyring/token"}, // what a kept file says: for daemon and command line alike
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
-		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/policyapi", "httpapi/provider", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
+		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/keyholder", "httpapi/policyapi", "httpapi/provider", "httpapi/storeapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},
