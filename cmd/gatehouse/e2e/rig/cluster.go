@@ -25,12 +25,13 @@ const formLimit = 20 * time.Second
 
 // Options describe a cluster. The zero value is three plain masters.
 type Options struct {
-	Masters int      // how many form the cluster (--expect); 0 means 3
-	Dir     string   // holds key file, data directories and logs; must exist
-	Binary  string   // "" means Binary()
-	Flags   []string // further flags of every agent
-	Proxied bool     // put a Proxy before every peer port, for Links to cut
-	TLS     bool     // serve https, by --tls-auto; the cluster's client trusts its authority
+	Masters int       // how many form the cluster (--expect); 0 means 3
+	Dir     string    // holds key file, data directories and logs; must exist
+	Binary  string    // "" means Binary()
+	Flags   []string  // further flags of every agent
+	Proxied bool      // put a Proxy before every peer port, for Links to cut
+	Record  *Recorder // of what passes those; nil: nobody records
+	TLS     bool      // serve https, by --tls-auto; the cluster's client trusts its authority
 	// Wrap may change the command of a master, for example to run it in a mount namespace of its own.
 	Wrap func(m *Master)
 }
@@ -183,7 +184,7 @@ func (c *Cluster) command(m *Master, expect int) error {
 		m.Argv = append(m.Argv, "--tls-auto")
 	}
 	if c.options.Proxied {
-		proxy, err := NewProxy(m.Name, m.Peer, c.Links, func(accepted net.Conn) string { return whoDials(accepted, c.all()) })
+		proxy, err := NewProxy(m.Name, m.Peer, c.Links, func(accepted net.Conn) string { return whoDials(accepted, c.all()) }, c.options.Record)
 		if err != nil {
 			return err
 		}

@@ -16,18 +16,20 @@ type Proxy struct {
 	target   string
 	links    *Links
 	who      func(net.Conn) string // name of the master that dialled, "" if none
+	record   *Recorder             // of what passes; nil records nothing
 	listener net.Listener
 	done     chan struct{}
 	running  sync.WaitGroup
 }
 
 // NewProxy listens on a free port of loopback for connections to the master named to, whose peer port is at target.
-func NewProxy(to, target string, links *Links, who func(net.Conn) string) (*Proxy, error) {
+// What passes is recorded if there is a recorder.
+func NewProxy(to, target string, links *Links, who func(net.Conn) string, record *Recorder) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen before %s: %w", to, err)
 	}
-	p := &Proxy{Addr: listener.Addr().String(), to: to, target: target, links: links, who: who, listener: listener, done: make(chan struct{})}
+	p := &Proxy{Addr: listener.Addr().String(), to: to, target: target, links: links, who: who, record: record, listener: listener, done: make(chan struct{})}
 	p.running.Go(p.accept)
 	return p, nil
 }
@@ -73,12 +75,15 @@ func (p *Proxy) serve(client net.Conn) {
 // carry copies src to dst as long as the link from→to is open; while it is cut, everything waits, the end included.
 func (p *Proxy) carry(dst, src net.Conn, from, to string) {
 	buffer := make([]byte, 32<<10)
+	tape := p.record.tape(from, to)
+	defer tape.Close()
 	for {
 		n, err := src.Read(buffer)
 		if !p.links.wait(from, to, p.done) {
 			return
 		}
 		if n > 0 {
+			_, _ = tape.Write(buffer[:n])
 			if _, err := dst.Write(buffer[:n]); err != nil {
 				return
 			}

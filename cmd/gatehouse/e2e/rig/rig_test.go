@@ -37,7 +37,7 @@ func echo(t *testing.T) string {
 
 func dialProxy(t *testing.T, links *Links) net.Conn {
 	t.Helper()
-	proxy, err := NewProxy("b", echo(t), links, func(net.Conn) string { return "a" })
+	proxy, err := NewProxy("b", echo(t), links, func(net.Conn) string { return "a" }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
