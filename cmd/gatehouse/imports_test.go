@@ -35,9 +35,12 @@ var house = map[string][]string{
 
 	"keyring":            {},
 	"keyring/autounseal": {"keyring"},
+	"keyring/barrier":    {"keyring/secretmem"},
 	"keyring/clientca":   {},
 	"keyring/password":   {"fsm/iam"},
 	"keyring/pgp":        {},
+	"keyring/secretmem":  {},
+	"keyring/shamir":     {},
 	"keyring/token":      {"fsm/iam", "keyring"},
 
 	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
