@@ -11,15 +11,11 @@ import (
 	"gatehouse/fsm/fault"
 )
 
-const (
-	// maxInFlight bounds the bytes of entries that were accepted and not yet applied.
-	maxInFlight = 8 << 20
-	// enqueueTimeout bounds the wait for a place in Raft's queue. An entry that got none is certainly not applied.
-	enqueueTimeout = time.Second
-)
+// enqueueTimeout bounds the wait for a place in Raft's queue. An entry that got none is certainly not applied.
+const enqueueTimeout = time.Second
 
-// Apply appends an entry on the leader, waits until it is committed and applied here, and returns what the machine
-// answered. fault.NoLeader, Busy and DiskLow mean that the entry is certainly not applied and never will be.
+// Apply appends an entry on the leader, once its turn has come, waits until it is committed and applied here, and returns
+// what the machine answered. fault.NoLeader, Busy and DiskLow mean that the entry is certainly not applied and never will be.
 // fault.OutcomeUnknown means that it may be, now or later. The caller chooses ctx: a client that goes away should not
 // end it, since that would make the outcome unknown without need.
 func (n *Node) Apply(ctx context.Context, entry []byte) (index uint64, response any, err error) {
@@ -32,11 +28,11 @@ func (n *Node) Apply(ctx context.Context, entry []byte) (index uint64, response 
 		return 0, nil, fault.New(fault.DiskLow, "the leader's disk is nearly full").After(10 * time.Second)
 	}
 	size := int64(len(entry))
-	if n.inFlight.Add(size) > maxInFlight && size < maxInFlight {
-		n.inFlight.Add(-size)
-		return 0, nil, fault.New(fault.Busy, "too many changes are in flight").After(time.Second)
+	leave, err := n.lanes.of(size).enter(ctx, size)
+	if err != nil {
+		return 0, nil, err
 	}
-	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(entry, enqueueTimeout) }, func() { n.inFlight.Add(-size) })
+	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(entry, enqueueTimeout) }, leave)
 	if err != nil {
 		return 0, nil, applyFault(err)
 	}

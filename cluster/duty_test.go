@@ -152,7 +152,7 @@ func testApplyRefuses(t *testing.T) {
 		go func() { accepted <- apply(leader, big) }()
 	}
 	time.Sleep(50 * time.Millisecond)
-	if err := apply(leader, big); !fault.Is(err, fault.Busy) {
+	if _, _, err := leader.Node.Apply(within(t, 50*time.Millisecond), big); !fault.Is(err, fault.Busy) {
 		t.Errorf("apply beyond what may be in flight: %v, want %s", err, fault.Busy)
 	}
 	c.Heal()

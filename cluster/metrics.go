@@ -45,7 +45,8 @@ func (c collector) raft(m metrics) {
 	m.gauge("raft_has_leader", "1 while a leader is known.", truth(s.Leader != ""))
 	m.gauge("raft_voters", "Voters in the configuration.", float64(s.Voters))
 	m.gauge("raft_servers", "Servers in the configuration.", float64(s.Servers))
-	m.gauge("raft_in_flight_bytes", "Bytes of entries accepted and not yet applied.", float64(c.n.inFlight.Load()))
+	m.gauge("raft_in_flight_bytes", "Bytes of entries accepted and not yet applied.", float64(c.n.lanes.inFlight()))
+	m.gauge("raft_waiting_bytes", "Bytes of entries that wait for their turn.", float64(c.n.lanes.waiting()))
 	m.counter("raft_stuck_followers_total", "Times that a follower in contact did not move for 30 s.", float64(c.n.health.frozen.Load()))
 	if s.LastContact >= 0 {
 		m.gauge("raft_last_contact_seconds", "Time since the leader was heard.", s.LastContact.Seconds())

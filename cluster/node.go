@@ -47,7 +47,7 @@ type Node struct {
 	formMu   sync.Mutex // one promise is given or asked for at a time
 	joins    chan struct{}
 	removing sync.Map // server ids that this leader took out; they may not join again
-	inFlight atomic.Int64
+	lanes    lanes
 	futures  futures
 	vouched  vouchers
 	health   health
@@ -66,6 +66,7 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, changed: newSignal(), ready: make(chan struct{}),
 		meetings: newMeetings(), clocks: newClocks(), roll: newRoll(), progress: newProgress(), joins: make(chan struct{}, maxJoins),
+		lanes: newLanes(),
 		fatal: make(chan error, 1), lost: make(chan string, 1),
 	}
 	n.machine = newWatchedMachine(cfg.Machine, n.changed)
