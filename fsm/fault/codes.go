@@ -79,6 +79,41 @@ const (
 	// UnknownMaster is a server id that is not part of the cluster.
 	UnknownMaster Code = "ERR_UNKNOWN_MASTER"
 
+	// StoreSealed is a secret store whose keys are in nobody's memory, by intention or for want of shares.
+	StoreSealed Code = "ERR_STORE_SEALED"
+	// UnknownStore is a secret store that does not exist.
+	UnknownStore Code = "ERR_UNKNOWN_STORE"
+	// StoreExists is a secret store that is created twice.
+	StoreExists Code = "ERR_STORE_EXISTS"
+	// StoreNotEmpty is the initialisation of a store that holds secrets.
+	StoreNotEmpty Code = "ERR_STORE_NOT_EMPTY"
+	// StoreNotInitialized is a store that has no keys yet.
+	StoreNotInitialized Code = "ERR_STORE_NOT_INITIALIZED"
+	// StoreFull is a write that the limit of all secrets together excludes.
+	StoreFull Code = "ERR_STORE_FULL"
+	// StoreDamaged is a sealed value that does not open: it was altered, moved or cut off.
+	StoreDamaged Code = "ERR_STORE_DAMAGED"
+	// UnknownDriver is a kind of secret store that does not exist.
+	UnknownDriver Code = "ERR_UNKNOWN_DRIVER"
+	// InvalidStoreName is a name that no secret store can have.
+	InvalidStoreName Code = "ERR_INVALID_STORE_NAME"
+	// UnknownSecret is a secret, or a version of one, that does not exist (any more).
+	UnknownSecret Code = "ERR_UNKNOWN_SECRET"
+	// SecretExists is a secret that is created twice.
+	SecretExists Code = "ERR_SECRET_EXISTS"
+	// InvalidSecretPath is a path that no secret can have.
+	InvalidSecretPath Code = "ERR_INVALID_SECRET_PATH"
+	// InvalidShare is a share of a root key that is malformed, or shares that do not belong together.
+	InvalidShare Code = "ERR_INVALID_SHARE"
+	// InvalidPGPKey is a key that no share can be encrypted to.
+	InvalidPGPKey Code = "ERR_INVALID_PGP_KEY"
+	// UnsupportedContentType is a secret in neither of the two forms; the IAM has UnsupportedMediaType.
+	UnsupportedContentType Code = "ERR_UNSUPPORTED_CONTENT_TYPE"
+	// UnsupportedAccept is a reader who does not take the form that the secret has; the IAM has NotAcceptable.
+	UnsupportedAccept Code = "ERR_UNSUPPORTED_ACCEPT"
+	// PreconditionFailed is an If-Match that names another version than the newest.
+	PreconditionFailed Code = "ERR_PRECONDITION_FAILED"
+
 	// NoLeader is a cluster without a leader until the deadline. Certainly nothing happened.
 	NoLeader Code = "ERR_NO_LEADER"
 	// LeaderChanged is a write that met another term than the one it was authorized in. Certainly nothing happened.
