@@ -22,8 +22,9 @@ var house = map[string][]string{
 
 	"fsm/fault":   {},
 	"fsm/iam":     {"fsm/fault"},
-	"fsm/state":   {"fsm/fault", "fsm/iam"},
-	"fsm/command": {"fsm/fault", "fsm/iam", "fsm/state"},
+	"fsm/secret":  {"fsm/fault"},
+	"fsm/state":   {"fsm/fault", "fsm/iam", "fsm/secret"},
+	"fsm/command": {"fsm/fault", "fsm/iam", "fsm/secret", "fsm/state"},
 	"fsm":         {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state"},
 
 	"cluster/disk":        {},
@@ -61,7 +62,7 @@ var house = map[string][]string{
 	"httpapi/declare":    {"fsm/fault", "fsm/iam", "httpapi/provider", "keyring/token"}, // what a kept file says: for daemon and command line alike
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
-	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state",
+	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/keyholder", "httpapi/policyapi", "httpapi/provider", "httpapi/storeapi", "keyring", "keyring/clientca", "keyring/password", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
