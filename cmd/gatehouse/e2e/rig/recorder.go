@@ -23,6 +23,9 @@ func NewRecorder(dir string) (*Recorder, error) {
 	return &Recorder{dir: dir}, os.MkdirAll(dir, 0o700)
 }
 
+// Dir is where the recordings are.
+func (r *Recorder) Dir() string { return r.dir }
+
 // Err is what kept something from being recorded.
 func (r *Recorder) Err() error {
 	r.mu.Lock()
