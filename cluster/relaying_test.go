@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"gatehouse/cluster"
 	"gatehouse/cluster/clustertest"
+	"gatehouse/fsm/fault"
 )
 
 // handOn sends a request to a server and says whether it may have left.
@@ -115,5 +117,41 @@ func testRelayMembers(t *testing.T) {
 		if err == nil {
 			t.Errorf("cluster %q: a ping was answered", clusterID)
 		}
+	}
+}
+
+func TestSmallRequestsPassLargeOnes(t *testing.T) { synctest.Test(t, testRelayLarge) }
+
+func testRelayLarge(t *testing.T) {
+	finish := make(chan struct{})
+	c := clustertest.New(t, 2, clustertest.Options{Logger: logger(), Handler: func(int) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.ContentLength > 0 {
+				<-finish
+			}
+		})
+	}})
+	from, to := c.Members[0], c.Members[1].Node.ID()
+	large := func(ctx context.Context) error {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://ignored/", strings.NewReader(strings.Repeat("x", 8<<20)))
+		if err != nil {
+			return err
+		}
+		_, err = from.Node.RoundTrip(to, r)
+		return err
+	}
+	first := make(chan error, 1)
+	go func() { first <- large(within(t, time.Minute)) }()
+	time.Sleep(time.Second)
+	began := time.Now()
+	if status, _, err := handOn(within(t, time.Minute), from, to); status != http.StatusOK || time.Since(began) > time.Second {
+		t.Errorf("a small request behind a large one: %d (%v) after %v", status, err, time.Since(began))
+	}
+	if err := large(within(t, time.Second)); !fault.Is(err, fault.Busy) {
+		t.Errorf("a large request for which there is no room: %v, want %s", err, fault.Busy)
+	}
+	close(finish)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 }

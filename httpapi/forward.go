@@ -93,6 +93,9 @@ func (x *exchange) unanswered(leader string, err error, sent bool) error {
 	attrs := append(x.logAttrs(), "leader", leader, "sent", sent, "error", err)
 	if !sent {
 		x.s.metrics.forwards.WithLabelValues(forwardUnsent).Inc()
+		if fault.Is(err, fault.Busy) {
+			return err // it waited for its turn, and would only wait again
+		}
 		x.s.log.Debug("the leader could not be reached", attrs...)
 		return errNotLeading
 	}

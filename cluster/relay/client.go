@@ -30,8 +30,9 @@ const readBuffer = 32 << 10
 type Client struct {
 	conn  net.Conn
 	out   *outbox
+	room  window
 	done  chan struct{}
-	heard atomic.Int64 // number of frames that came; a change is a sign of life
+	heard atomic.Int64 // grows with frames that come and bytes that are taken; a change is a sign of life
 
 	mu      sync.Mutex // guards the rest
 	number  uint64
@@ -41,7 +42,8 @@ type Client struct {
 
 // NewClient takes the connection over.
 func NewClient(conn net.Conn) *Client {
-	c := &Client{conn: conn, out: newOutbox(conn), done: make(chan struct{}), waiting: map[uint64]chan<- *http.Response{}}
+	c := &Client{conn: conn, out: newOutbox(conn), room: newWindow(), done: make(chan struct{}), waiting: map[uint64]chan<- *http.Response{}}
+	c.out.moved = func() { c.heard.Add(1) }
 	go func() { c.end(c.out.run()) }()
 	go func() { c.end(c.read()) }()
 	go c.watch()
@@ -72,8 +74,13 @@ func (c *Client) end(err error) {
 
 // RoundTrip sends a request, of which method, target, header and body are carried, and waits for the answer. The hook
 // GotConn of httptrace is called when it is about to be handed to the connection. When ctx ends first, the other master
-// may still act on it.
+// may still act on it. While too much is under way it waits before it sends, and fails with ErrFull in the end.
 func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
+	leave, err := c.room.enter(r)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	body, err := readBody(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: read the body: %w", ErrUnsent, err)
@@ -137,6 +144,11 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, nil
 	}
 	defer r.Body.Close()
+	if 0 < r.ContentLength && r.ContentLength <= maxBody {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
 		err = fmt.Errorf("it has more than %d bytes", maxBody)

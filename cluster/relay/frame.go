@@ -59,7 +59,7 @@ func readFrame(r *bufio.Reader) (kind byte, content []byte, err error) {
 
 // readContent trusts a length only as far as bytes really come.
 func readContent(r *bufio.Reader, n int) ([]byte, error) {
-	const step = 1 << 20
+	const step = 2 << 20
 	content := make([]byte, min(n, step))
 	for done := 0; ; {
 		m, err := io.ReadFull(r, content[done:])

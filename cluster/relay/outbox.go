@@ -10,17 +10,20 @@ import (
 const (
 	// writeLimit is how long the other end may take nothing while there is something for it.
 	writeLimit = 5 * time.Second
+	// writeStep is how much is written before that time begins anew.
+	writeStep = 256 << 10
 	// maxPending is how much may wait to be written. An end that far behind gets no more.
-	maxPending = 8 << 20
+	maxPending = 16 << 20
 	// keepBuffer is the largest buffer that is kept for the next write.
-	keepBuffer = 256 << 10
+	keepBuffer = writeStep
 )
 
 var errCongested = errors.New("the connection to the other master is congested")
 
 // outbox writes frames to a connection from a goroutine of its own, all that are ready at once.
 type outbox struct {
-	conn net.Conn
+	conn  net.Conn
+	moved func() // told after each step of a long write but the last; nil: nobody
 
 	mu      sync.Mutex // guards the rest
 	ready   sync.Cond
@@ -60,14 +63,30 @@ func (o *outbox) run() error {
 		if !ok {
 			return net.ErrClosed
 		}
-		if err := o.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-			return err
-		}
-		if _, err := o.conn.Write(out); err != nil {
+		if err := o.write(out); err != nil {
 			return err
 		}
 		if spare = out[:0]; cap(spare) > keepBuffer {
 			spare = nil
+		}
+	}
+}
+
+// write writes everything, step by step: an end that takes megabytes slowly is alive.
+func (o *outbox) write(out []byte) error {
+	for {
+		step := out[:min(len(out), writeStep)]
+		if err := o.conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+			return err
+		}
+		if _, err := o.conn.Write(step); err != nil {
+			return err
+		}
+		if out = out[len(step):]; len(out) == 0 {
+			return nil
+		}
+		if o.moved != nil {
+			o.moved()
 		}
 	}
 }
