@@ -152,7 +152,15 @@ func Recorded(ctx context.Context) error {
 
 // decided is the record of the decision that allowed the request.
 func (x *exchange) decided() Record {
-	return Record{Action: x.row.ID, Object: canonicalPath(&x.row.Route, x.req.Params), Allow: true, Reason: x.decision.reason}
+	return Record{Action: x.row.ID, Object: x.object(), Allow: true, Reason: x.decision.reason}
+}
+
+// object is the one spelling of what the request is about.
+func (x *exchange) object() string {
+	if x.req.Object != "" {
+		return x.req.Object
+	}
+	return canonicalPath(&x.row.Route, x.req.Params)
 }
 
 // audit records what this master has decided, once, when the request is over: a refusal, an allowed read, or what became of a

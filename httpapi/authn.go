@@ -91,6 +91,9 @@ func (x *exchange) authorize(b basis) error {
 		return err
 	}
 	r.Caller, x.known = caller, true
+	if x.row.Access == Granted {
+		return x.authorizeGrant(b)
+	}
 	right := x.s.needed(x.row.Access)
 	if right.Zero() {
 		return nil
@@ -102,9 +105,57 @@ func (x *exchange) authorize(b basis) error {
 	case allowed:
 		r.Right = right
 	case !r.OwnRight:
-		return fault.New(fault.Forbidden, "User `%s` is not allowed to do this.", caller.UID)
+		return forbidden(caller.UID)
 	}
 	return nil
+}
+
+func forbidden(uid string) error {
+	return fault.New(fault.Forbidden, "User `%s` is not allowed to do this.", uid)
+}
+
+// authorizeGrant decides whether the caller holds one of the rights that the row asks for.
+func (x *exchange) authorizeGrant(b basis) error {
+	r := &x.req
+	grant, err := x.row.Grants(r)
+	if err != nil {
+		return err
+	}
+	r.Object = grant.Object
+	right, allowed := held(b.state, r.Caller.UID, grant.Rights)
+	r.CountDecision(allowed)
+	if !allowed {
+		return forbidden(r.Caller.UID)
+	}
+	r.Right = right
+	return nil
+}
+
+// held is the first of the rights that the user has.
+func held(d iam.Directory, uid string, rights []iam.Right) (iam.Right, bool) {
+	for _, right := range rights {
+		if iam.Authorize(d, uid, right.RID, right.Action) {
+			return right, true
+		}
+	}
+	return iam.Right{}, false
+}
+
+// unread is the answer to a request whose body could not be read. Who may not ask is told nothing else, not even that its body is
+// too large.
+func (x *exchange) unread(ctx context.Context, err error) error {
+	if x.row.Access != Granted || !fault.Is(err, fault.PayloadTooLarge) {
+		return err
+	}
+	b, failed := x.s.confirm(ctx)
+	if failed != nil {
+		return failed
+	}
+	x.req.basis(b)
+	if denied := x.authorize(b); denied != nil {
+		return final(denied)
+	}
+	return err
 }
 
 // needed is the right that the rows of an access ask for; none when a valid token is enough. Superusers have every right.

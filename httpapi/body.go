@@ -55,7 +55,7 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 // parseBody applies the content rules in the order of contract 0.1. Bodies of other methods, and of rows that read none, are
 // ignored (hostile H32); encoded ones are refused everywhere, because nobody here decodes them (hostile H31).
 func (x *exchange) parseBody() error {
-	if len(x.req.Body) == 0 {
+	if len(x.req.Body) == 0 && !x.row.Files {
 		return x.lacksJSON()
 	}
 	if x.row.Method == AnyMethod {
@@ -71,7 +71,7 @@ func (x *exchange) parseBody() error {
 		x.req.Body = nil
 		return x.lacksJSON()
 	}
-	isJSON, err := contentKind(x.r.Header["Content-Type"])
+	isJSON, err := x.contentKind()
 	if err != nil {
 		return err
 	}
@@ -82,18 +82,21 @@ func (x *exchange) parseBody() error {
 }
 
 func (x *exchange) parseDocument() error {
-	members, err := parseJSON(x.req.Body, x.row.Bulk)
+	if len(x.req.Body) == 0 {
+		return nil
+	}
+	members, err := parseJSON(x.req.Body, x.row.limits())
 	if err != nil {
 		return err
 	}
 	if x.row.reads() {
-		if err := needObject(x.req.Body); err != nil {
+		if err := needObject(x.req.Body, x.row.discreet()); err != nil {
 			return err
 		}
 	}
 	x.req.JSON, x.req.members = true, members
 	if x.row.Schema != nil {
-		return x.row.Schema.check(members)
+		return x.row.Schema.check(members, x.row.discreet())
 	}
 	return nil
 }
@@ -104,6 +107,15 @@ func (x *exchange) lacksJSON() error {
 		return errNoJSON
 	}
 	return nil
+}
+
+// contentKind tells what the body is, by the rules of the surface.
+func (x *exchange) contentKind() (isJSON bool, err error) {
+	if x.row.style != secretsStyle {
+		return contentKind(x.r.Header["Content-Type"])
+	}
+	x.req.File, err = secretsContent(x.r.Header["Content-Type"], x.row.Files)
+	return err == nil && !x.req.File, err
 }
 
 // contentKind tells JSON from forms; everything else is refused. A charset other than UTF-8 is refused with it: the bytes
@@ -161,8 +173,19 @@ func (x *exchange) idempotency() error {
 	if len(values) > 1 || len(key) == 0 || len(key) > maxIdempotencyKey || !printable(key) {
 		return fault.New(fault.BadRequest, "Idempotency-Key must be one value of 1 to %d printable ASCII characters.", maxIdempotencyKey)
 	}
-	x.req.Idempotency = &Idempotency{Key: key, Hash: requestHash(x.row.Method, canonicalPath(&x.row.Route, x.req.Params), x.req.Body)}
+	x.req.Idempotency = &Idempotency{Key: key, Hash: requestHash(x.row.Method, x.purpose(), x.req.Body)}
 	return nil
+}
+
+// purpose is what the request is for, beside its method and body: the canonical path, or of a Granted row what it does with what.
+func (x *exchange) purpose() string {
+	switch {
+	case x.row.Access != Granted:
+		return canonicalPath(&x.row.Route, x.req.Params)
+	case x.req.File:
+		return x.row.ID + " file " + x.req.Object
+	}
+	return x.row.ID + " " + x.req.Object
 }
 
 func printable(s string) bool {

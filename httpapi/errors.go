@@ -136,8 +136,8 @@ type errorBody struct {
 const errorContentType = "application/json; charset=UTF-8"
 
 // errorResponse renders a fault as a response, with the challenge of this server.
-func (s *Server) errorResponse(f *fault.Error) *Response {
-	resp := refusal(f)
+func (s *Server) errorResponse(f *fault.Error, look style) *Response {
+	resp := refusal(f, look)
 	if resp.Status == http.StatusUnauthorized {
 		resp.Header.Set("WWW-Authenticate", s.challenge(f.Code))
 	}
@@ -145,29 +145,26 @@ func (s *Server) errorResponse(f *fault.Error) *Response {
 }
 
 // Refuse answers with a fault as the API does, where there is no API yet.
-func Refuse(w http.ResponseWriter, f *fault.Error) {
-	resp := refusal(f)
+func Refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	look := styleOf(r.URL.Path)
+	resp := refusal(f, look)
 	maps.Copy(w.Header(), resp.Header)
-	contentType(w.Header(), resp)
+	contentType(w.Header(), resp, look)
 	w.WriteHeader(resp.Status)
 	_, _ = w.Write(resp.Raw) // a client that left needs no answer
 }
 
 // refusal is the form of every error.
-func refusal(f *fault.Error) *Response {
+func refusal(f *fault.Error, look style) *Response {
 	row := errorTable[f.Code]
 	resp := &Response{Status: row.status, Header: make(http.Header, 4), fault: f.Code}
-	if row.empty {
+	if look == secretsStyle {
+		resp.Raw, resp.ContentType = secretsError(row, f), secretsContentType
+	} else if row.empty {
 		return resp
+	} else {
+		resp.Raw, resp.ContentType = iamError(row, f), errorContentType
 	}
-	body := errorBody{Title: row.title, Description: f.Description}
-	if body.Title == "" {
-		body.Title = fmt.Sprintf("%d %s", row.status, http.StatusText(row.status))
-	}
-	if !row.hidden {
-		body.Code = string(f.Code)
-	}
-	resp.Raw, resp.ContentType = []byte(compactJSON(body)), errorContentType
 	resp.Header.Set("Vary", "Accept")
 	resp.Header.Set("Cache-Control", "no-store")
 	if wait := f.RetryAfter; wait > 0 || row.status == 503 || row.status == 429 {
@@ -175,6 +172,19 @@ func refusal(f *fault.Error) *Response {
 	}
 	return resp
 }
+
+func iamError(row errorRow, f *fault.Error) []byte {
+	body := errorBody{Title: row.title, Description: f.Description}
+	if body.Title == "" {
+		body.Title = statusLine(row.status)
+	}
+	if !row.hidden {
+		body.Code = string(f.Code)
+	}
+	return []byte(compactJSON(body))
+}
+
+func statusLine(status int) string { return fmt.Sprintf("%d %s", status, http.StatusText(status)) }
 
 // challenge names the scheme to a refused client. Command lines tell the editions apart by it (contract 2.2), but a refused
 // login says acsjwt in both (contract 1.10).

@@ -45,7 +45,7 @@ func TestEveryErrorOnTheWire(t *testing.T) {
 	s := &Server{opts: Options{Edition: Enterprise}}
 	var b strings.Builder
 	for _, code := range slices.Sorted(maps.Keys(errorTable)) {
-		resp := s.errorResponse(fault.New(code, "What <happened> to “it”."))
+		resp := s.errorResponse(fault.New(code, "What <happened> to “it”."), iamStyle)
 		fmt.Fprintf(&b, "%s\n%d", code, resp.status())
 		for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
 			fmt.Fprintf(&b, "\n%s: %s", name, resp.Header.Get(name))
@@ -86,7 +86,7 @@ func TestEveryFaultHasARow(t *testing.T) {
 func TestRetryAfterIsNeverZero(t *testing.T) {
 	for wait, want := range map[time.Duration]string{0: "1", time.Millisecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Minute: "60"} {
 		s := &Server{}
-		if got := s.errorResponse(fault.New(fault.Throttled, "slow down").After(wait)).Header.Get("Retry-After"); got != want {
+		if got := s.errorResponse(fault.New(fault.Throttled, "slow down").After(wait), iamStyle).Header.Get("Retry-After"); got != want {
 			t.Errorf("%v: got %s, want %s", wait, got, want)
 		}
 	}

@@ -119,7 +119,7 @@ func (x *exchange) route(rt *router) (*Response, error) {
 	if x.crowded {
 		return nil, fault.New(fault.Busy, "Too many requests at once. Nothing was changed.").After(retryAfter)
 	}
-	x.req.server, x.req.Header = x.s, x.r.Header
+	x.req.server, x.req.exchange, x.req.Header = x.s, x, x.r.Header
 	x.req.Method, x.req.Host, x.req.Target = x.r.Method, x.r.Host, x.target
 	if x.r.URL.RawQuery != "" {
 		x.req.Query = x.r.URL.Query()
@@ -134,9 +134,12 @@ func (x *exchange) noRow(allow string) (*Response, error) {
 	}
 	resp := &Response{Status: http.StatusOK}
 	if x.r.Method != http.MethodOptions {
-		resp = x.s.errorResponse(fault.New(fault.MethodNotAllowed, "no such method"))
+		resp = x.s.errorResponse(fault.New(fault.MethodNotAllowed, "no such method"), x.style())
 	}
-	resp.Header = http.Header{"Allow": {allow}}
+	if resp.Header == nil {
+		resp.Header = make(http.Header, 1)
+	}
+	resp.Header.Set("Allow", allow)
 	return resp, nil
 }
 
@@ -146,7 +149,15 @@ func (x *exchange) failed(err error) *Response {
 	if f.Code == fault.Internal {
 		x.s.log.Error("request failed", append(x.logAttrs(), slog.Any("error", err))...)
 	}
-	return x.s.errorResponse(f)
+	return x.s.errorResponse(f, x.style())
+}
+
+// style is how answers to the request look.
+func (x *exchange) style() style {
+	if x.row != nil {
+		return x.row.style
+	}
+	return styleOf(x.r.URL.Path)
 }
 
 // panicked turns a panic into a 500. The stack is logged without the values that were on it.
@@ -154,7 +165,7 @@ func (x *exchange) panicked(p any) {
 	x.s.log.Error("request panicked", append(x.logAttrs(), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	if x.broken = x.wrote; !x.broken {
 		x.close = true
-		resp := x.s.errorResponse(asFault(nil))
+		resp := x.s.errorResponse(asFault(nil), x.style())
 		x.audit(resp)
 		x.write(resp)
 	}

@@ -35,10 +35,10 @@ const (
 
 // forwardedHeaders of a client reach the leader; relayedHeaders of the leader reach the client. No others do.
 var (
-	forwardedHeaders = []string{"Accept", "Content-Type", "Idempotency-Key", "User-Agent"}
+	forwardedHeaders = []string{"Accept", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "User-Agent"}
 	relayedHeaders   = []string{
-		"Allow", "Cache-Control", "Content-Disposition", "Location", "Retry-After", "Set-Cookie", "Vary", "Www-Authenticate",
-		headerIndex, headerConsistency,
+		"Allow", "Cache-Control", "Content-Disposition", "Etag", "Location", "Retry-After", "Set-Cookie", "Vary", "Www-Authenticate",
+		headerIndex, headerConsistency, HeaderVersion, HeaderExpires,
 	}
 )
 

@@ -23,7 +23,7 @@ func (x *exchange) funnel() (*Response, error) {
 		}
 	}
 	if err := x.readBody(); err != nil {
-		return nil, err
+		return nil, x.unread(ctx, err)
 	}
 	if x.row.anonymous() {
 		if err := x.understand(); err != nil {
@@ -63,7 +63,7 @@ func (x *exchange) basis(ctx context.Context) (basis, error) {
 // run authorizes from one state and answers from the same one.
 func (x *exchange) run(ctx context.Context, b basis) (*Response, error) {
 	r := &x.req
-	r.State, r.Time, r.AsOf, r.Term, r.Lead, r.Stale = b.state, b.time, b.asOf, b.term, b.lead, b.stale
+	r.basis(b)
 	x.decision.reason = ""
 	if err := x.authorize(b); err != nil {
 		return nil, err

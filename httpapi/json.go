@@ -31,14 +31,12 @@ type member struct {
 
 // parseJSON checks a body strictly and returns the members of its top-level object. Whatever encoding/json forgives
 // (duplicate names, names in another case, invalid UTF-8, lone surrogates, trailing documents) is refused here.
-func parseJSON(body []byte, bulk bool) ([]member, error) {
+func parseJSON(body []byte, limits scanner) ([]member, error) {
 	if !utf8.Valid(body) {
 		return nil, fault.New(fault.Schema, "Cannot decode JSON body using UTF-8. Reason: invalid byte sequence")
 	}
-	s := scanner{in: body, maxMembers: maxMembers, maxValues: maxValues}
-	if bulk {
-		s.maxMembers, s.maxValues = maxBulk, maxBulk
-	}
+	s := limits
+	s.in = body
 	members, err := s.document()
 	if err != nil {
 		return nil, fault.New(fault.Schema, "Cannot decode JSON body: %s", err)
@@ -46,11 +44,26 @@ func parseJSON(body []byte, bulk bool) ([]member, error) {
 	return members, nil
 }
 
+// limits are those of the row's documents.
+func (r *row) limits() scanner {
+	s := scanner{maxMembers: maxMembers, maxValues: maxValues, nulls: r.Files}
+	if r.Bulk {
+		s.maxMembers, s.maxValues = maxBulk, maxBulk
+	}
+	return s
+}
+
+// discreet reports whether what a client sent may be secret, so that no error repeats it.
+func (r *row) discreet() bool { return r.kind&KindSecrets != 0 }
+
 // needObject returns the violation of a document that is not an object.
-func needObject(body []byte) error {
+func needObject(body []byte, discreet bool) error {
 	doc := bytes.TrimLeft(body, jsonSpace)
 	if len(doc) > 0 && doc[0] == '{' {
 		return nil
+	}
+	if discreet {
+		return violation("the body is not of type 'object'")
 	}
 	return violation("%s is not of type 'object'", pyValue(doc))
 }

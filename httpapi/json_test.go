@@ -64,7 +64,7 @@ func TestStrictJSONRefusesWhatDecodersForgive(t *testing.T) {
 		"literal with another case": `{"a":True}`,
 		"literal with a tail":       `{"a":truex}`,
 	} {
-		if _, err := parseJSON([]byte(doc), false); !fault.Is(err, fault.Schema) {
+		if _, err := parseJSON([]byte(doc), plain); !fault.Is(err, fault.Schema) {
 			t.Errorf("%s: %.40q was accepted: %v", name, doc, err)
 		}
 	}
@@ -85,14 +85,14 @@ func TestStrictJSONAcceptsWhatIsValid(t *testing.T) {
 		strings.Repeat("[", 32) + strings.Repeat("]", 32),
 		`{"labels":{"a":1,"A":2}}`, // only the names of the top level are a struct's
 	} {
-		if _, err := parseJSON([]byte(doc), false); err != nil {
+		if _, err := parseJSON([]byte(doc), plain); err != nil {
 			t.Errorf("%.60q: %v", doc, err)
 		}
 	}
 }
 
 func TestMembersAreDecodedNamesAndRawValues(t *testing.T) {
-	got, err := parseJSON([]byte(`{ "\u0075id" : "x" , "n":[1, 2] }`), false)
+	got, err := parseJSON([]byte(`{ "\u0075id" : "x" , "n":[1, 2] }`), plain)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +128,11 @@ func TestSchemaViolationsSpeakAsTheOriginalDid(t *testing.T) {
 		`{"uid":"a","p":null,"n":1,"f":1.5}`:  "",
 		`{"uid":"a","b":false,"o":{},"a":[]}`: "",
 	} {
-		members, err := parseJSON([]byte(doc), false)
+		members, err := parseJSON([]byte(doc), plain)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = closed.check(members)
+		err = closed.check(members, false)
 		if want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", doc, err)
@@ -149,8 +149,8 @@ func TestSchemaMessagesRepeatOnlyALittleOfTheBody(t *testing.T) {
 	long := strings.Repeat("é", 5000)
 	for _, err := range []error{
 		violation("%s is not of type 'integer'", pyValue([]byte(`"`+long+`"`))),
-		(&Schema{Closed: true}).check([]member{{long, nil}, {"b" + long, nil}}),
-		needObject([]byte("[" + strings.Repeat(`"x",`, 1000) + "1]")),
+		(&Schema{Closed: true}).check([]member{{long, nil}, {"b" + long, nil}}, false),
+		needObject([]byte("["+strings.Repeat(`"x",`, 1000)+"1]"), false),
 	} {
 		if text := err.Error(); len(text) > 500 || !utf8.ValidString(text) {
 			t.Errorf("got %d bytes: %q", len(text), text)
@@ -160,11 +160,11 @@ func TestSchemaMessagesRepeatOnlyALittleOfTheBody(t *testing.T) {
 
 func TestDecodeMatchesNamesExactly(t *testing.T) {
 	body := []byte(`{"UID":"mallory","Password":"x","password":"right"}`)
-	members, err := parseJSON([]byte(`{"UID":"mallory","password":"right","extra":[1]}`), false)
+	members, err := parseJSON([]byte(`{"UID":"mallory","password":"right","extra":[1]}`), plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parseJSON(body, false); err == nil {
+	if _, err := parseJSON(body, plain); err == nil {
 		t.Errorf("%s: two spellings of one name were accepted", body)
 	}
 	r := &Request{JSON: true, Body: []byte(`{"UID":"mallory","password":"right","extra":[1]}`), members: members}
@@ -182,7 +182,7 @@ func TestDecodeMatchesNamesExactly(t *testing.T) {
 
 func TestDecodeSaysWhichTypeIsWrong(t *testing.T) {
 	r := &Request{JSON: true, Body: []byte(`{"n":"x"}`)}
-	r.members, _ = parseJSON(r.Body, false)
+	r.members, _ = parseJSON(r.Body, plain)
 	var in struct {
 		N int `json:"n"`
 	}
@@ -207,7 +207,7 @@ func TestHostileJSONCostsLittle(t *testing.T) {
 		least, took := 1e9, time.Hour // at best of five: others use the machine too
 		for range 5 {
 			began := time.Now()
-			least = min(least, testing.AllocsPerRun(1, func() { _, _ = parseJSON(doc, false) }))
+			least = min(least, testing.AllocsPerRun(1, func() { _, _ = parseJSON(doc, plain) }))
 			took = min(took, time.Since(began)/2)
 		}
 		if took > 200*time.Millisecond || least > 20_000 {
@@ -222,7 +222,7 @@ func FuzzStrictJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		members, err := parseJSON(doc, false)
+		members, err := parseJSON(doc, plain)
 		if err != nil {
 			return
 		}
@@ -247,3 +247,6 @@ func FuzzStrictJSON(f *testing.F) {
 		}
 	})
 }
+
+// plain are the limits of an ordinary row.
+var plain = (&row{}).limits()

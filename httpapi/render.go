@@ -29,10 +29,13 @@ var renderers = sync.Pool{New: func() any {
 const maxKept = 64 << 10
 
 // render returns the JSON of v, valid until release.
-func (r *renderer) render(v any) ([]byte, error) {
+func (r *renderer) render(v any, s style) ([]byte, error) {
 	r.compact.Reset()
 	if err := r.encoder.Encode(v); err != nil {
 		return nil, err
+	}
+	if s == secretsStyle {
+		return bytes.TrimSuffix(r.compact.Bytes(), []byte("\n")), nil
 	}
 	r.pretty = appendIndented(r.pretty[:0], r.compact.Bytes(), 0)
 	return r.pretty, nil
@@ -116,7 +119,7 @@ func appendString(out, in []byte) []byte {
 }
 
 // compactJSON renders v on one line, with neither HTML escaping nor a newline at the end. It is for errors.
-func compactJSON(v errorBody) string {
+func compactJSON(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -17,7 +17,7 @@ func FuzzIndenting(f *testing.F) {
 		}
 		r := renderers.Get().(*renderer)
 		defer r.release()
-		got, err := r.render(v)
+		got, err := r.render(v, iamStyle)
 		if err != nil {
 			return
 		}

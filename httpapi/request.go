@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -25,9 +26,10 @@ type Request struct {
 	Query url.Values
 	// Header is what the client sent, without the headers that only masters may set.
 	Header http.Header
-	// Body is the complete body; JSON says whether it is a checked JSON document.
-	Body []byte
-	JSON bool
+	// Body is the complete body; JSON says whether it is a checked JSON document, File that it is the content of a file, which may
+	// be empty (Route.Files).
+	Body       []byte
+	JSON, File bool
 
 	// State is the one state that the request was authenticated and authorized from, and must be answered from.
 	State *state.State
@@ -36,6 +38,8 @@ type Request struct {
 	// Right is what the row asked for and the caller has; zero when a valid token was enough. A command carries it, so that
 	// it is decided again when the command is applied.
 	Right iam.Right
+	// Object is what the request of a Granted row is about, in its one spelling (Grant.Object).
+	Object string
 	// OwnRight says that the caller has no such right and asks a Self row about itself.
 	OwnRight bool
 	// Unnamed says that a Query row was asked on the internal surface, where there is no caller.
@@ -69,6 +73,7 @@ type Request struct {
 
 	members  []member
 	server   *Server
+	exchange *exchange       // that the request is part of
 	recorded bool            // the handler has written an audit record
 	parts    []*audit.Ticket // records of parts of the change, see Intend
 }
@@ -88,6 +93,36 @@ type Idempotency struct {
 	Key string
 	// Hash covers method, canonical path and body. It does not cover the caller: keys are kept per uid.
 	Hash [32]byte
+}
+
+// Repeated reports whether the same caller's very same request, under its Idempotency-Key, succeeded before. Such a request goes
+// to the log without being held against a state that may have moved on since; what it gets is the first answer.
+func (r *Request) Repeated() bool {
+	if r.Idempotency == nil {
+		return false
+	}
+	first, known := r.State.Replay(r.Caller.UID, r.Idempotency.Key)
+	return known && first.Hash == r.Idempotency.Hash
+}
+
+// Refresh takes a new state that contains everything acknowledged before the call, and authenticates and authorizes the request
+// anew. It is for a handler that has waited; the error is the request's answer.
+func (r *Request) Refresh(ctx context.Context) error {
+	b, err := r.server.confirm(ctx)
+	if err != nil {
+		return err
+	}
+	r.basis(b)
+	return final(r.exchange.authorize(b))
+}
+
+// MayTake lets the answer take that long from now, for a handler that waits for something to happen.
+func (r *Request) MayTake(d time.Duration) {
+	_ = http.NewResponseController(r.exchange.w).SetWriteDeadline(time.Now().Add(d)) // between masters there is none to set
+}
+
+func (r *Request) basis(b basis) {
+	r.State, r.Time, r.AsOf, r.Term, r.Lead, r.Stale = b.state, b.time, b.asOf, b.term, b.lead, b.stale
 }
 
 // Param returns a path parameter by its name in Route.Path, without the colon.

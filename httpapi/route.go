@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"gatehouse/fsm/iam"
 )
 
 // Access says who may call a row. The zero value is refused by New, so that no row is open by omission.
@@ -25,6 +27,9 @@ const (
 	// Query rows need no caller on a listener with the internal surface, and ignore every credential there: Request.Unnamed
 	// says so. Elsewhere they are User rows whose handler decides what the caller may ask.
 	Query
+	// Granted rows are for superusers and for callers who hold one of the rights that Route.Grants names: which ones follows
+	// from the path. AuthorizationOpen changes nothing about that.
+	Granted
 	// Internal rows are served on the admin socket alone (Server.Admin), where the file mode is the credential. They are
 	// never reachable through a listener.
 	Internal
@@ -79,6 +84,13 @@ type Route struct {
 	NeedBody bool
 	// Schema is what the JSON body must look like. Nil accepts every object.
 	Schema *Schema
+	// Files takes bodies of application/octet-stream beside JSON: Request.File says that one came, which may be empty. Strings of
+	// JSON may hold U+0000 there, as a file may.
+	Files bool
+	// Grants says what a Granted row asks of its caller. It runs when the caller is known, before anything else of the request is
+	// looked at; Request.State, Params, Query and Caller are set. Its error is answered in place of a decision: what can be nobody's
+	// right.
+	Grants func(*Request) (Grant, error)
 	// NoIdempotency refuses an Idempotency-Key on a changing row: its answer holds a secret, or it commits nothing.
 	NoIdempotency bool
 	// WithoutQuorum marks a Linearizable row that a master without a quorum may answer from the state it has, if the operator
@@ -98,6 +110,15 @@ type Route struct {
 	Bulk bool
 	// Handle does the work.
 	Handle Handler
+}
+
+// Grant is what a Granted row asks of its caller.
+type Grant struct {
+	// Rights are alternatives. The first that the caller holds becomes Request.Right, of a superuser the first of all; commands
+	// carry it, so that it is decided again when they are applied.
+	Rights []iam.Right
+	// Object is the one spelling of what the request is about, for the audit trail and for Idempotency-Keys.
+	Object string
 }
 
 // NoBody is the BodyLimit of rows that read no body: what a client sends all the same is read within this limit and ignored.
@@ -136,6 +157,7 @@ func (r *Route) secret() bool { return r.NoStore || r.Access != Public }
 type row struct {
 	Route
 	kind  Kind
+	style style
 	meter *rowMeter
 }
 
@@ -158,6 +180,10 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: any method changes nothing and brings no body", r.ID)
 	case r.Unaudited && r.Access != Internal:
 		return fmt.Errorf("route %s: only what masters tell each other goes without a record", r.ID)
+	case (r.Access == Granted) != (r.Grants != nil):
+		return fmt.Errorf("route %s: only granted rows say what they ask for, and they must", r.ID)
+	case r.Files && r.reads():
+		return fmt.Errorf("route %s: a row that takes files judges its JSON itself", r.ID)
 	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
 		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:

@@ -98,9 +98,9 @@ func routePath(u *url.URL) string {
 }
 
 // decodeParams percent-decodes every parameter exactly once, in place. It reports false for what is no route: an empty
-// parameter, a malformed escape, bytes that are no UTF-8 (records cannot hold them: two of them would become one), and a slash
-// in a rid that was not doubly encoded (contract 0.6), so that no two spellings of one path differ in nothing but the encoding
-// of a slash (hostile P2).
+// parameter, a malformed escape, bytes that are no UTF-8 (records cannot hold them: two of them would become one; the path of a
+// secret is judged as a whole later, see Route.Grants), and a slash in a rid that was not doubly encoded (contract 0.6), so that
+// no two spellings of one path differ in nothing but the encoding of a slash (hostile P2).
 func decodeParams(params httprouter.Params) bool {
 	for i := range params {
 		p := &params[i]
@@ -117,7 +117,7 @@ func decodeParams(params httprouter.Params) bool {
 			}
 			p.Value = ridSlashes.Replace(p.Value)
 		}
-		if p.Value == "" || !utf8.ValidString(p.Value) {
+		if p.Value == "" || p.Key != "path" && !utf8.ValidString(p.Value) {
 			return false
 		}
 	}
@@ -135,7 +135,7 @@ func kindOf(r *Route) Kind {
 		return KindAdmin
 	case strings.HasPrefix(r.Path, iamPrefix+"/internal/"):
 		return KindInternal | KindIAM
-	case strings.HasPrefix(r.Path, "/secrets/"):
+	case strings.HasPrefix(r.Path, secretsPrefix), strings.HasPrefix(r.Path, "/gatehouse/v1/secrets/"):
 		return KindSecrets
 	case strings.HasPrefix(r.Path, "/gatehouse/"), r.Path == "/metrics":
 		return 0

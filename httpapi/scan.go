@@ -22,6 +22,7 @@ type scanner struct {
 	values int
 
 	maxMembers, maxValues int
+	nulls                 bool // U+0000 may be in strings
 }
 
 var (
@@ -277,7 +278,7 @@ func (s *scanner) escape() (rune, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case r == 0:
+	case r == 0 && !s.nulls:
 		return 0, errNull
 	case !utf16.IsSurrogate(r):
 		return r, nil

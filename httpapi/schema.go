@@ -42,8 +42,9 @@ type Schema struct {
 	Members []Member
 }
 
-// check returns the first violation: unknown members, then wrong types, then missing members.
-func (s *Schema) check(members []member) error {
+// check returns the first violation: unknown members, then wrong types, then missing members. A discreet one names members and
+// repeats no values.
+func (s *Schema) check(members []member, discreet bool) error {
 	if s.Closed {
 		if err := s.unknown(members); err != nil {
 			return err
@@ -51,7 +52,11 @@ func (s *Schema) check(members []member) error {
 	}
 	for _, m := range members {
 		if want := s.member(m.name); want != nil && !want.accepts(m.value) {
-			return violation("%s is not of type %s", pyValue(m.value), want.types())
+			what := pyValue
+			if discreet {
+				what = func([]byte) string { return pyString(m.name) }
+			}
+			return violation("%s is not of type %s", what(m.value), want.types())
 		}
 	}
 	for _, want := range s.Members {

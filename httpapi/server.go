@@ -151,7 +151,7 @@ func (s *Server) addRows(routes []Route) error {
 			return fmt.Errorf("route %s: the id is taken", r.ID)
 		}
 		ids[r.ID] = true
-		s.rows = append(s.rows, &row{Route: r, kind: kindOf(&r), meter: s.metrics.meter(r.ID, r.Method)})
+		s.rows = append(s.rows, &row{Route: r, kind: kindOf(&r), style: styleOf(r.Path), meter: s.metrics.meter(r.ID, r.Method)})
 	}
 	_, err := newRouter(s.rows)
 	return err

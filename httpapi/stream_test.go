@@ -116,7 +116,7 @@ func TestListsOfSeveralMembersAreRenderedAsOneObject(t *testing.T) {
 	}{[]entry{}, []entry{entryOf(1), entryOf(2)}, []entry{entryOf(3)}}
 	r := renderers.Get().(*renderer)
 	defer r.release()
-	want, err := r.render(body)
+	want, err := r.render(body, iamStyle)
 	if err != nil {
 		t.Fatal(err)
 	}

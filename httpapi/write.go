@@ -19,11 +19,12 @@ const (
 
 // Header values that many answers share. Nobody may append to them: their capacity is their length, so an append copies.
 var (
-	valueJSON    = []string{jsonContentType}
-	valueNoSniff = []string{"nosniff"}
-	valueNoStore = []string{"no-store"}
-	valueStale   = []string{"stale"}
-	valueClose   = []string{"close"}
+	valueJSON      = []string{jsonContentType}
+	valuePlainJSON = []string{secretsContentType}
+	valueNoSniff   = []string{"nosniff"}
+	valueNoStore   = []string{"no-store"}
+	valueStale     = []string{"stale"}
+	valueClose     = []string{"close"}
 )
 
 // write sends the answer and returns its status.
@@ -36,7 +37,7 @@ func (x *exchange) write(resp *Response) int {
 	}
 	r := renderers.Get().(*renderer)
 	defer r.release()
-	body, err := r.render(resp.Body)
+	body, err := r.render(resp.Body, x.style())
 	if err != nil {
 		resp = x.failed(err)
 		body = resp.Raw
@@ -67,7 +68,7 @@ func (x *exchange) begin(resp *Response, length int) {
 	}
 	x.describe(h, resp)
 	if length != 0 {
-		contentType(h, resp)
+		contentType(h, resp, x.style())
 	}
 	if length > 0 {
 		h["Content-Length"] = []string{strconv.Itoa(length)}
@@ -111,10 +112,12 @@ func (x *exchange) index(resp *Response) uint64 {
 	return x.req.State.Index()
 }
 
-func contentType(h http.Header, resp *Response) {
+func contentType(h http.Header, resp *Response, s style) {
 	switch {
 	case resp.ContentType != "":
 		h["Content-Type"] = []string{resp.ContentType}
+	case h["Content-Type"] == nil && s == secretsStyle:
+		h["Content-Type"] = valuePlainJSON
 	case h["Content-Type"] == nil:
 		h["Content-Type"] = valueJSON
 	}

@@ -53,9 +53,10 @@ var house = map[string][]string{
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/provider",
 		"keyring", "keyring/password", "keyring/token"},
 
-	"httpapi/provider":  {"fsm/iam"}, // what configurations of identity providers say
-	"httpapi/keyholder": {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
-	"httpapi/policyapi": {"fsm/fault", "fsm/iam", "httpapi"},
+	"httpapi/secretsapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state", "httpapi", "keyring/barrier"},
+	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
+	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
+	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
 		"keyring/pgp", "keyring/secretmem", "keyring/shamir"},
 	"httpapi/dcosapi":    {"fsm/fault", "httpapi"},

@@ -36,7 +36,7 @@ func (m *master) starting(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_ = json.NewEncoder(w).Encode(m.startingReport())
 	default:
-		httpapi.Refuse(w, fault.New(fault.NoLeader, "This master is starting.").After(time.Second))
+		httpapi.Refuse(w, r, fault.New(fault.NoLeader, "This master is starting.").After(time.Second))
 	}
 }
 
