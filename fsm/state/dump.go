@@ -11,17 +11,20 @@ import (
 
 // record is one line of a dump: exactly one member is set. The order of the members is the order of the lines.
 type record struct {
-	Meta     *Meta         `json:"meta,omitempty"`
-	User     *iam.User     `json:"user,omitempty"`
-	Group    *iam.Group    `json:"group,omitempty"`
-	ACL      *iam.ACL      `json:"acl,omitempty"`
-	Member   *Membership   `json:"member,omitempty"`
-	Grant    *Grant        `json:"grant,omitempty"`
-	Provider *iam.Provider `json:"provider,omitempty"`
-	Key      *keyRecord    `json:"key,omitempty"`
-	Cutoff   *Cutoff       `json:"cutoff,omitempty"`
-	Replay   *Replay       `json:"replay,omitempty"`
-	Head     *AuditHead    `json:"audit_head,omitempty"`
+	Meta     *Meta          `json:"meta,omitempty"`
+	User     *iam.User      `json:"user,omitempty"`
+	Group    *iam.Group     `json:"group,omitempty"`
+	ACL      *iam.ACL       `json:"acl,omitempty"`
+	Member   *Membership    `json:"member,omitempty"`
+	Grant    *Grant         `json:"grant,omitempty"`
+	Provider *iam.Provider  `json:"provider,omitempty"`
+	Key      *keyRecord     `json:"key,omitempty"`
+	Cutoff   *Cutoff        `json:"cutoff,omitempty"`
+	Replay   *Replay        `json:"replay,omitempty"`
+	Head     *AuditHead     `json:"audit_head,omitempty"`
+	Store    *storeRecord   `json:"store,omitempty"`
+	Secret   *secretRecord  `json:"secret,omitempty"`
+	Version  *versionRecord `json:"version,omitempty"`
 }
 
 // keyRecord is a signing key with the bytes that a command carries beside its JSON.
@@ -49,6 +52,7 @@ func (s *State) WriteRecords(w io.Writer) (int, error) {
 	s.cutoffs.t.Scan(func(item cutoffItem) bool { return d.put(record{Cutoff: item.c}) })
 	s.replaySeq.t.Scan(func(r *Replay) bool { return d.put(record{Replay: r}) })
 	s.heads.t.Scan(func(h *AuditHead) bool { return d.put(record{Head: h}) })
+	s.writeSecrets(&d)
 	if d.err != nil {
 		return d.n, fmt.Errorf("dump record %d: %w", d.n, d.err)
 	}

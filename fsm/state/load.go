@@ -14,6 +14,7 @@ type Loader struct {
 	stage     int
 	n         int
 	relations relations
+	secret    halfSecret
 }
 
 // NewLoader returns a Loader that has no record yet.
@@ -46,6 +47,9 @@ func (l *Loader) State(index uint64) (*State, error) {
 	if l.n == 0 {
 		return nil, errors.New("a dump without records")
 	}
+	if err := l.secret.whole(); err != nil {
+		return nil, err
+	}
 	l.relations.finish(&l.d)
 	s := &State{data: l.d}
 	s.index = index
@@ -69,6 +73,11 @@ func (l *Loader) add(r *record) error {
 		return errOrder
 	}
 	l.stage = stage
+	if r.Version == nil {
+		if err := l.secret.whole(); err != nil {
+			return err
+		}
+	}
 	d := &l.d
 	switch {
 	case r.Meta != nil:
@@ -95,6 +104,12 @@ func (l *Loader) add(r *record) error {
 		return d.loadReplay(r.Replay)
 	case r.Provider != nil:
 		return d.loadProvider(r.Provider)
+	case r.Store != nil:
+		return d.loadStore(r.Store)
+	case r.Secret != nil:
+		return l.secret.load(d, r.Secret)
+	case r.Version != nil:
+		return l.secret.add(d, r.Version)
 	}
 	return d.loadHead(r.Head)
 }
@@ -104,6 +119,7 @@ func (r *record) stage() (int, error) {
 	set := [...]bool{
 		r.Meta != nil, r.User != nil, r.Group != nil, r.ACL != nil, r.Member != nil,
 		r.Grant != nil, r.Provider != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
+		r.Store != nil, r.Secret != nil || r.Version != nil,
 	}
 	stage, n := 0, 0
 	for i, is := range set {
@@ -111,7 +127,7 @@ func (r *record) stage() (int, error) {
 			stage, n = i, n+1
 		}
 	}
-	if n != 1 {
+	if n != 1 || r.Secret != nil && r.Version != nil {
 		return 0, errShape
 	}
 	return stage, nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/fsm/secret"
 )
 
 // State is the replicated value after one log entry.
@@ -34,6 +35,11 @@ func New() *State {
 		replayAge:    newTree(byReplayIndex),
 		heads:        newTree(byMaster),
 		providers:    newTree(byProviderID),
+		stores:       newTree(byStore),
+		tallies:      newTree(byTally),
+		secrets:      newTree(byPath),
+		changed:      newTree(byChange),
+		due:          newTree(byEnd),
 	}}
 }
 
@@ -63,6 +69,11 @@ type data struct {
 	replayAge    tree[*Replay]     // by index
 	heads        tree[*AuditHead]  // by master, sequence
 	providers    tree[*iam.Provider]
+	stores       tree[storeItem]
+	tallies      tree[tally] // of the stores
+	secrets      tree[secretItem]
+	changed      tree[*secret.Secret] // by store, change, path
+	due          tree[*secret.Secret] // by end, store, path: those that have one
 }
 
 type userItem struct {

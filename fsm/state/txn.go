@@ -56,6 +56,11 @@ func (d *data) freeze() {
 	d.replayAge.freeze()
 	d.heads.freeze()
 	d.providers.freeze()
+	d.stores.freeze()
+	d.tallies.freeze()
+	d.secrets.freeze()
+	d.changed.freeze()
+	d.due.freeze()
 	d.decisions.owner = nil
 }
 
