@@ -28,6 +28,9 @@ type Options struct {
 	// OnDivergence is called, at most once, when the state cannot follow the log. It is expected to end the process; if
 	// it returns, the machine applies nothing more. Nil panics.
 	OnDivergence func(error)
+	// OnPublish, if set, is told every new state before anybody else learns of it: what a state forbids has ended before
+	// the entry that forbids it counts as applied. It runs in Raft's goroutine, so it must be quick.
+	OnPublish func(*state.State)
 	// MaxSnapshotBytes bounds a snapshot, uncompressed; 0 is 8 GiB, four times the memory a master is planned for.
 	MaxSnapshotBytes int64
 }
@@ -102,9 +105,12 @@ func (m *Machine) WaitIndex(ctx context.Context, index uint64) error {
 	}
 }
 
-// publish makes s the newest state and wakes those who waited for it.
+// publish makes s the newest state, tells of it, and wakes those who waited for it.
 func (m *Machine) publish(s *state.State) {
 	m.state.Store(s)
+	if m.options.OnPublish != nil {
+		m.options.OnPublish(s)
+	}
 	m.waiting.wake(s.Index())
 }
 

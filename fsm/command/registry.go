@@ -43,6 +43,26 @@ const (
 	KindUpdateProvider   Kind = 71
 	KindDeleteProvider   Kind = 72
 	KindResealProvider   Kind = 73
+
+	// The kinds of level 3.
+	KindCreateStore      Kind = 80
+	KindUpdateStore      Kind = 81
+	KindDeleteStore      Kind = 82
+	KindInitStore        Kind = 83
+	KindSealStore        Kind = 84
+	KindUnsealStore      Kind = 85
+	KindRekeyStore       Kind = 86
+	KindRotateStore      Kind = 87
+	KindDropDataKeys     Kind = 88
+	KindResealAuto       Kind = 89
+	KindCreateSecret     Kind = 90
+	KindUpdateSecret     Kind = 91
+	KindDeleteSecret     Kind = 92
+	KindUndeleteSecret   Kind = 93
+	KindPurgeSecret      Kind = 94
+	KindRenewSecret      Kind = 95
+	KindExpireSecrets    Kind = 96
+	KindReencryptSecrets Kind = 97
 )
 
 // spec is what the codec knows about a kind.
@@ -89,6 +109,25 @@ var registry = map[Kind]spec{
 	KindUpdateProvider:   {name: "update-provider", level: 2, decode: decode[UpdateProvider]},
 	KindDeleteProvider:   {name: "delete-provider", level: 2, decode: decode[DeleteProvider]},
 	KindResealProvider:   {name: "reseal-provider", level: 2, decode: decode[ResealProvider]},
+
+	KindCreateStore:      {name: "create-store", level: 3, decode: decode[CreateStore]},
+	KindUpdateStore:      {name: "update-store", level: 3, decode: decode[UpdateStore]},
+	KindDeleteStore:      {name: "delete-store", level: 3, decode: decode[DeleteStore]},
+	KindInitStore:        {name: "init-store", level: 3, decode: decode[InitStore]},
+	KindSealStore:        {name: "seal-store", level: 3, decode: decode[SealStore]},
+	KindUnsealStore:      {name: "unseal-store", level: 3, decode: decode[UnsealStore]},
+	KindRekeyStore:       {name: "rekey-store", level: 3, decode: decode[RekeyStore]},
+	KindRotateStore:      {name: "rotate-store", level: 3, decode: decode[RotateStore]},
+	KindDropDataKeys:     {name: "drop-data-keys", level: 3, decode: decode[DropDataKeys]},
+	KindResealAuto:       {name: "reseal-auto", level: 3, decode: decode[ResealAuto]},
+	KindCreateSecret:     {name: "create-secret", level: 3, decode: decode[CreateSecret]},
+	KindUpdateSecret:     {name: "update-secret", level: 3, decode: decode[UpdateSecret]},
+	KindDeleteSecret:     {name: "delete-secret", level: 3, decode: decode[DeleteSecret]},
+	KindUndeleteSecret:   {name: "undelete-secret", level: 3, decode: decode[UndeleteSecret]},
+	KindPurgeSecret:      {name: "purge-secret", level: 3, decode: decode[PurgeSecret]},
+	KindRenewSecret:      {name: "renew-secret", level: 3, decode: decode[RenewSecret]},
+	KindExpireSecrets:    {name: "expire-secrets", level: 3, decode: decode[ExpireSecrets]},
+	KindReencryptSecrets: {name: "reencrypt-secrets", level: 3, decode: decode[ReencryptSecrets]},
 }
 
 // String names the kind for logs and metrics.
