@@ -23,7 +23,16 @@ func (x *exchange) readBody() error {
 		x.close = true
 		return tooLarge(limit)
 	}
+	size := x.r.ContentLength
+	if size < 0 {
+		size = limit
+	}
+	if err := x.admitBody(size); err != nil {
+		return err
+	}
+	arrived := x.pace(size)
 	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, limit), x.r.ContentLength)
+	arrived()
 	if err != nil {
 		x.close = true
 		var large *http.MaxBytesError

@@ -34,6 +34,8 @@ type exchange struct {
 
 	decision decision
 
+	leaveBody func() // ends the turn of a large body; nil: there is none
+
 	crowded bool // one request too many for the listener
 	// rest is there when the answer leaves a body behind that is to be read and thrown away.
 	rest   *http.ResponseController
@@ -79,6 +81,11 @@ func (x *exchange) serve(rt *router) {
 	defer x.linger() // the request is answered, and counted, before that
 	x.s.metrics.inFlight.Inc()
 	defer x.s.metrics.inFlight.Dec()
+	defer func() {
+		if x.leaveBody != nil {
+			x.leaveBody()
+		}
+	}()
 	status := http.StatusInternalServerError
 	defer func() {
 		if p := recover(); p != nil {

@@ -39,6 +39,7 @@ func (m *testMaster) routes() []Route {
 		{ID: "fail", Method: "GET", Path: p + "/fail/:how", Access: Public, Mode: Local, BodyLimit: NoBody, Handle: m.fail},
 		{ID: "super", Method: "POST", Path: "/gatehouse/v1/super", Access: Superuser, Mode: Leader, BodyLimit: 4096, Handle: m.touch},
 		{ID: "reset", Method: "POST", Path: "/gatehouse/v1/reset", Access: Internal, Mode: Leader, BodyLimit: 4096, Handle: m.touch},
+		{ID: "blob.put", Method: "PUT", Path: "/gatehouse/v1/blob", Access: User, Mode: Leader, BodyLimit: 2 << 20, Handle: m.touch},
 		{ID: "secret.list", Method: "GET", Path: "/secrets/v1/secret/:store/*path", Access: User, Mode: Linearizable, BodyLimit: NoBody, NoStore: true, Handle: m.echo},
 	}
 }

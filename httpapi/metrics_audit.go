@@ -8,7 +8,7 @@ import (
 
 // collectors are those of what the funnel is made of.
 func (s *Server) collectors() []prometheus.Collector {
-	all := []prometheus.Collector{newStateCollector(s.opts.Machine)}
+	all := []prometheus.Collector{newStateCollector(s.opts.Machine), s.bodies.gauge()}
 	if s.opts.Auditor != nil {
 		all = append(all, newAuditCollector(s.opts.Auditor, s.opts.Machine, s.id))
 	}

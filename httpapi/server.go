@@ -83,6 +83,7 @@ type Server struct {
 	metrics     *metrics
 	exposition  http.Handler // renders the registry
 	crowd       crowd        // at the exposition
+	bodies      *bodies
 	fresh       freshness
 	indexes     indexCache
 	flights     flights
@@ -95,7 +96,7 @@ func New(o Options) (*Server, error) {
 	}
 	o.setDefaults()
 	// No origin is trusted beside the request's own: the user interface comes from the same one.
-	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection()}
+	s := &Server{opts: o, id: o.Cluster.ID(), log: o.Logger, proxies: o.TrustedProxies, crossOrigin: http.NewCrossOriginProtection(), bodies: newBodies()}
 	s.flights.cluster = o.Cluster
 	if err := s.register(); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
