@@ -7,19 +7,19 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// checkLimit is how long the checker may think about one user's operations; a run is laid out so that it needs
-// milliseconds (few clients a user, few unknown outcomes, a new user every few hundred operations).
+// checkLimit is how long the checker may think about one key's operations; a run is laid out so that it needs
+// milliseconds (few clients a key, few unknown outcomes, a new key every few hundred operations).
 const checkLimit = 30 * time.Second
 
-// check looks for users whose operations no order explains. unknown are users about whom the checker could not decide.
+// check looks for users and secrets whose operations no order explains. unknown are those about which the checker could not decide.
 func check(operations []porcupine.Operation) (bad, unknown []string) {
 	for _, part := range partition(operations) {
-		uid := part[0].Input.(input).UID
-		switch porcupine.CheckOperationsTimeout(model, part, checkLimit) {
+		first := part[0].Input.(input)
+		switch porcupine.CheckOperationsTimeout(models[first.Subject], part, checkLimit) {
 		case porcupine.Illegal:
-			bad = append(bad, uid)
+			bad = append(bad, first.Key)
 		case porcupine.Unknown:
-			unknown = append(unknown, uid)
+			unknown = append(unknown, first.Key)
 		}
 	}
 	return bad, unknown
@@ -32,8 +32,8 @@ func (h *history) verify() ([]string, error) {
 	h.mu.Lock()
 	violations := append([]string(nil), h.violations...)
 	h.mu.Unlock()
-	for _, uid := range bad {
-		violations = append(violations, fmt.Sprintf("not linearizable: no order of the operations on %s explains every answer", uid))
+	for _, key := range bad {
+		violations = append(violations, fmt.Sprintf("not linearizable: no order of the operations on %s explains every answer", key))
 	}
 	if len(violations) == 0 && len(unknown) > 0 {
 		return nil, fmt.Errorf("no verdict: the checker could not decide about %v within %v each", unknown, checkLimit)

@@ -16,7 +16,7 @@ import (
 // requestLimit is how long a client waits for an answer; the outcome is unknown after that.
 const requestLimit = 2 * time.Second
 
-// client sends one operation after the other on its slot's user, each through any master.
+// client sends one operation after the other on its slot's user, secret or store, each through any master.
 type client struct {
 	number  int
 	slot    *slot
@@ -26,13 +26,18 @@ type client struct {
 	token   string
 	random  *rand.Rand
 	avoid   map[*rig.Master]time.Time // masters that have just failed, until when
+	shares  map[string]string         // of the stores that it has made
 }
 
 // run works until ctx ends. The operation under way then is finished.
 func (c *client) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		in := c.slot.next(c.random)
 		m := c.pick()
+		in, ok := c.slot.next(c.random)
+		if !ok {
+			c.makeStore(ctx)
+			continue
+		}
 		if c.do(m, in) {
 			continue
 		}
@@ -60,21 +65,28 @@ func (c *client) do(m *rig.Master, in input) bool {
 	e := event{Client: c.number, Master: m.Name, Call: call, Return: c.history.now(), input: in, Index: answer.Index}
 	known := true
 	e.output, e.Detail, known = judge(in, answer, err)
+	if in.Subject != aUser {
+		e.output, e.Detail, known = judgeSecret(in, answer, err)
+	}
 	if e.Outcome == outUnknown {
 		e.Return = never
 	}
 	if err == nil && unexpected(answer) {
-		c.history.violate("unexpected answer: %s of %s at %s got %d %s", in.Op, in.UID, m.Name, answer.Status, answer.Body)
+		c.history.violate("unexpected answer: %s of %s at %s got %d %s", in.Op, in.Key, m.Name, answer.Status, answer.Body)
 	}
 	if known {
 		c.history.add(e, floor)
 		c.slot.learn(in, e.Outcome)
+		c.slot.remember(in, e.output, answer.Header)
 	}
 	return err == nil && answer.Status < 500
 }
 
 func (c *client) request(m *rig.Master, in input) rig.Request {
-	r := rig.Request{Method: http.MethodGet, URL: m.API + "/acs/api/v1/users/" + in.UID, Token: c.token}
+	if in.Subject != aUser {
+		return c.secretRequest(m, in)
+	}
+	r := rig.Request{Method: http.MethodGet, URL: m.API + "/acs/api/v1/users/" + in.Key, Token: c.token}
 	switch in.Op {
 	case opCreate:
 		r.Method, r.Body = http.MethodPut, map[string]string{"description": in.Description, "password": in.Password}
@@ -85,14 +97,14 @@ func (c *client) request(m *rig.Master, in input) rig.Request {
 	case opDelete:
 		r.Method = http.MethodDelete
 	case opGrant:
-		r.Method, r.URL = http.MethodPut, m.API+grantPath(in.UID)
+		r.Method, r.URL = http.MethodPut, m.API+grantPath(in.Key)
 	case opRevoke:
-		r.Method, r.URL = http.MethodDelete, m.API+grantPath(in.UID)
+		r.Method, r.URL = http.MethodDelete, m.API+grantPath(in.Key)
 	case opAsk:
-		r.URL = m.API + "/acs/api/v1/internal/policyquery?action=read&rid=" + resource + "&uid=" + in.UID
+		r.URL = m.API + "/acs/api/v1/internal/policyquery?action=read&rid=" + resource + "&uid=" + in.Key
 	case opLogin:
 		r = rig.Request{Method: http.MethodPost, URL: m.API + "/acs/api/v1/auth/login",
-			Body: map[string]string{"uid": in.UID, "password": in.Password},
+			Body: map[string]string{"uid": in.Key, "password": in.Password},
 			// Failed logins are throttled by address; these come from everywhere.
 			Header: map[string]string{"X-Forwarded-For": fmt.Sprintf("10.%d.%d.%d", c.random.IntN(256), c.random.IntN(256), 1+c.random.IntN(254))}}
 	}
@@ -143,7 +155,8 @@ func judge(in input, answer rig.Answer, err error) (out output, detail string, k
 
 // expected are the codes that a correct request may be answered with; beside them there are 502 and 503 of any kind.
 var expected = map[string]bool{"ERR_UNKNOWN_USER_ID": true, "ERR_USER_EXISTS": true, "ERR_INVALID_CREDENTIALS": true, "ERR_TOO_MANY_REQUESTS": true,
-	"ERR_PERMISSION_EXISTS": true, "ERR_ACTION_NOT_YET_STORED": true}
+	"ERR_PERMISSION_EXISTS": true, "ERR_ACTION_NOT_YET_STORED": true,
+	"ERR_UNKNOWN_SECRET": true, "ERR_SECRET_EXISTS": true, "ERR_PRECONDITION_FAILED": true}
 
 // unexpected says that no fault of ours excuses the answer.
 func unexpected(answer rig.Answer) bool {

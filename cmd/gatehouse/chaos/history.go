@@ -58,7 +58,7 @@ func (h *history) add(e event, floor uint64) {
 	}
 	if e.Index < floor {
 		h.broken("index went back: %s of %s at %s stands on index %d, but %d had been acknowledged before it was asked for",
-			e.Op, e.UID, e.Master, e.Index, floor)
+			e.Op, e.Key, e.Master, e.Index, floor)
 	}
 	h.acked = max(h.acked, e.Index)
 }
@@ -88,19 +88,19 @@ func (h *history) operations() []porcupine.Operation {
 	return operations
 }
 
-// users are the uids of all events, in the order of their first one.
-func (h *history) users() []string {
+// keys are those of all events, each with its subject, in the order of their first one.
+func (h *history) keys() []input {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var uids []string
+	var keys []input
 	seen := map[string]bool{}
 	for _, e := range h.events {
-		if !seen[e.UID] {
-			seen[e.UID] = true
-			uids = append(uids, e.UID)
+		if !seen[e.Key] {
+			seen[e.Key] = true
+			keys = append(keys, input{Subject: e.Subject, Key: e.Key})
 		}
 	}
-	return uids
+	return keys
 }
 
 // count answers how many events there are, and how many of them are acknowledged writes and writes of unknown outcome.

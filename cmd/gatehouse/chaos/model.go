@@ -6,7 +6,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// operation is what a client asked of one user.
+// operation is what a client asked of one user, or of one secret (model_secret.go).
 type operation string
 
 const (
@@ -21,8 +21,10 @@ const (
 	opLogin    operation = "login" // with some password
 )
 
-// writes says whether the operation changes the user.
-func (o operation) writes() bool { return o != opGet && o != opAsk && o != opLogin }
+// writes says whether the operation changes anything.
+func (o operation) writes() bool {
+	return o != opGet && o != opAsk && o != opLogin && o != opList && o != opStatus
+}
 
 // outcome is what the answer said.
 type outcome string
@@ -33,20 +35,34 @@ const (
 	outExists  outcome = "exists"  // there is one already; grant: it may already
 	outMissing outcome = "missing" // revoke: it may not
 	outRefused outcome = "refused" // login: no such user or another password
+	outNewer   outcome = "newer"   // swap: it has another value
 	outUnknown outcome = "unknown" // a write that may or may not have happened
+)
+
+// subject is what an operation is about.
+type subject string
+
+const (
+	aUser   subject = "" // and what it may
+	aSecret subject = "secret"
+	aStore  subject = "store" // its seal, and one secret in it
 )
 
 // input and output are one operation as the checker sees it.
 type input struct {
-	UID         string    `json:"uid"`
+	Subject     subject   `json:"subject,omitempty"`
+	Key         string    `json:"key"` // uid; directory of a secret; name of a store
 	Op          operation `json:"op"`
 	Description string    `json:"description,omitempty"`
 	Password    string    `json:"password,omitempty"`
+	Value       string    `json:"value,omitempty"`
+	If          string    `json:"if,omitempty"` // swap: the value that is replaced
+	tag, share  string    // swap: of that value; unseal: of that store
 }
 
 type output struct {
 	Outcome outcome `json:"outcome"`
-	Read    string  `json:"read,omitempty"` // get: the description; ask: allowed or denied
+	Read    string  `json:"read,omitempty"` // get: description or value; ask: allowed or denied; list, status: as below
 }
 
 // What ask reads.
@@ -61,30 +77,35 @@ type user struct {
 	Description, Password string
 }
 
-// model is the sequential specification of one user.
-var model = porcupine.Model{
-	Partition: partition,
-	Init:      func() any { return user{} },
-	Step: func(state, in, out any) (bool, any) {
-		return step(state.(user), in.(input), out.(output))
-	},
-	Equal: func(a, b any) bool { return a.(user) == b.(user) },
-	DescribeOperation: func(in, out any) string {
-		i, o := in.(input), out.(output)
-		return fmt.Sprintf("%s(%s%s) = %s %s", i.Op, i.Description, i.Password, o.Outcome, o.Read)
-	},
+// models are the sequential specifications of one subject each.
+var models = map[subject]porcupine.Model{
+	aUser:   modelOf(user{}, step),
+	aSecret: modelOf(safe{}, stepSafe),
+	aStore:  modelOf(safe{Exists: true, Value: firstValue}, stepSafe),
 }
 
-// partition splits a history by user: operations on different users are independent.
+func modelOf[S comparable](first S, step func(S, input, output) (bool, S)) porcupine.Model {
+	return porcupine.Model{
+		Init:  func() any { return first },
+		Step:  func(state, in, out any) (bool, any) { return step(state.(S), in.(input), out.(output)) },
+		Equal: func(a, b any) bool { return a.(S) == b.(S) },
+		DescribeOperation: func(in, out any) string {
+			i, o := in.(input), out.(output)
+			return fmt.Sprintf("%s(%s%s%s) = %s %s", i.Op, i.Description, i.Password, i.Value, o.Outcome, o.Read)
+		},
+	}
+}
+
+// partition splits a history by key: operations on different users or secrets are independent.
 func partition(history []porcupine.Operation) [][]porcupine.Operation {
 	var parts [][]porcupine.Operation
 	where := map[string]int{}
 	for _, op := range history {
-		uid := op.Input.(input).UID
-		i, seen := where[uid]
+		key := op.Input.(input).Key
+		i, seen := where[key]
 		if !seen {
 			i = len(parts)
-			where[uid] = i
+			where[key] = i
 			parts = append(parts, nil)
 		}
 		parts[i] = append(parts[i], op)

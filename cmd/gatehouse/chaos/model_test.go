@@ -9,7 +9,7 @@ import (
 
 // seen builds one operation of a hand-made history; times are its own.
 func seen(client int, call, ret int64, in input, out output) porcupine.Operation {
-	in.UID = "u"
+	in.Key = "u"
 	return porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: ret}
 }
 
@@ -98,13 +98,13 @@ func TestTheCheckerCatches(t *testing.T) {
 
 func TestAnAnswerOnAnOlderIndexIsCaught(t *testing.T) {
 	h := newHistory()
-	h.add(event{input: input{UID: "u", Op: opDescribe}, output: ok, Index: 10}, 0)
+	h.add(event{input: input{Key: "u", Op: opDescribe}, output: ok, Index: 10}, 0)
 	floor := h.floor()
-	h.add(event{input: input{UID: "v", Op: opGet}, output: ok, Index: 10}, floor)
+	h.add(event{input: input{Key: "v", Op: opGet}, output: ok, Index: 10}, floor)
 	if len(h.violations) != 0 {
 		t.Fatalf("the same index: got %v", h.violations)
 	}
-	h.add(event{input: input{UID: "v", Op: opGet}, output: ok, Index: 9}, floor)
+	h.add(event{input: input{Key: "v", Op: opGet}, output: ok, Index: 9}, floor)
 	if len(h.violations) != 1 {
 		t.Errorf("an older index: got %v, want one violation", h.violations)
 	}

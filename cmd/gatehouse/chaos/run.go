@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -33,11 +34,13 @@ type Verdict struct {
 }
 
 const (
-	slots      = 4               // users at a time
 	warmUp     = 3 * time.Second // without faults
 	rateLimit  = 50              // operations a second during warm-up, below which a run proves nothing
 	settleTime = 30 * time.Second
 )
+
+// subjects are what slots are about, one each.
+var subjects = []subject{aUser, aUser, aUser, aSecret, aStore}
 
 // errNoVerdict is a run that proves nothing.
 var errNoVerdict = errors.New("no verdict")
@@ -73,12 +76,12 @@ func newClients(ctx context.Context, cluster *rig.Cluster, h *history, seed uint
 		return nil, err
 	}
 	var clients []*client
-	for s := range slots {
-		shared := &slot{number: s}
+	for s, about := range subjects {
+		shared := &slot{number: s, subject: about}
 		for range clientsPerSlot {
 			n := len(clients)
 			clients = append(clients, &client{number: n, slot: shared, history: h, http: rig.NewClient(requestLimit), masters: cluster.Masters,
-				token: token, random: rand.New(rand.NewPCG(seed, uint64(n))), avoid: map[*rig.Master]time.Time{}})
+				token: token, random: rand.New(rand.NewPCG(seed, uint64(n))), avoid: map[*rig.Master]time.Time{}, shares: map[string]string{}})
 		}
 	}
 	return clients, nil
@@ -113,7 +116,7 @@ func (v *Verdict) torment(ctx context.Context, config Config, cluster *rig.Clust
 	return nil
 }
 
-// settle waits until the mended cluster serves again, reads every user once more through every master, and compares
+// settle waits until the mended cluster serves again, reads everything once more through every master, and compares
 // the masters' states. What is not as it should be is a violation.
 func (v *Verdict) settle(ctx context.Context, cluster *rig.Cluster, clients []*client) {
 	if err := cluster.AwaitHealthy(ctx, settleTime); err != nil {
@@ -122,16 +125,44 @@ func (v *Verdict) settle(ctx context.Context, cluster *rig.Cluster, clients []*c
 	}
 	last := clients[0]
 	last.number = len(clients)
-	for _, uid := range v.history.users() {
+	shares := map[string]string{}
+	for _, c := range clients {
+		maps.Copy(shares, c.shares)
+	}
+	for _, key := range v.history.keys() {
 		for _, m := range cluster.Masters {
-			last.do(m, input{UID: uid, Op: opGet})
-			last.do(m, input{UID: uid, Op: opAsk})
+			last.settle(ctx, m, key, shares[key.Key])
 		}
 	}
 	var err error
 	if v.Digest, err = cluster.AwaitEqualDigests(ctx, settleTime); err != nil {
 		v.history.violate("%v", err)
 	}
+}
+
+// settle reads one user, secret or store through one master.
+func (c *client) settle(ctx context.Context, m *rig.Master, key input, share string) {
+	if key.Subject == aUser {
+		c.do(m, input{Key: key.Key, Op: opGet})
+		c.do(m, input{Key: key.Key, Op: opAsk})
+		return
+	}
+	if key.Subject == aStore {
+		c.do(m, input{Subject: aStore, Key: key.Key, Op: opUnseal, share: share})
+	}
+	get := input{Subject: key.Subject, Key: key.Key, Op: opGet}
+	err := rig.Await(ctx, settleTime, "an open store", func(ctx context.Context) error {
+		answer, err := c.http.Do(ctx, c.request(m, get))
+		if err == nil && answer.Status >= http.StatusInternalServerError {
+			err = fmt.Errorf("%d %s", answer.Status, answer.Body)
+		}
+		return err
+	})
+	if err != nil {
+		c.history.violate("%s at %s after the last fault: %v", key.Key, m.Name, err)
+	}
+	c.do(m, get)
+	c.do(m, input{Subject: key.Subject, Key: key.Key, Op: opList})
 }
 
 func (v *Verdict) decide() error {

@@ -6,16 +6,17 @@ import (
 	"sync"
 )
 
-// Limits that keep the checker's work small (it is exponential in what is concurrent on one user).
+// Limits that keep the checker's work small (it is exponential in what is concurrent on one key).
 const (
 	clientsPerSlot  = 4
-	operationsLimit = 300 // per user; then the slot goes on with a new one
-	unknownLimit    = 4   // writes of unknown outcome per user
+	operationsLimit = 300 // per key; then the slot goes on with a new one
+	unknownLimit    = 4   // writes of unknown outcome per key
 )
 
-// slot is the place of one user that a few clients share. The user is replaced by a new one now and then.
+// slot is the place of one user, secret or store that a few clients share. It is replaced by a new one now and then.
 type slot struct {
-	number int
+	number  int
+	subject subject
 
 	mu         sync.Mutex
 	generation int
@@ -24,17 +25,35 @@ type slot struct {
 	versions   int      // of descriptions and passwords, so that each value is written once
 	passwords  []string // the last few that were tried to set
 	exists     bool     // a guess, which only makes operations more useful
+
+	making sync.Mutex // held while a store is made; before mu
+	made   int        // stores: how many generations have been made
+	share  string     // of the store
+	sealed bool       // a guess as well
+	read   [2]string  // a value of the secret that was read, and its tag
 }
 
-// next chooses the next operation on the slot's user.
-func (s *slot) next(r *rand.Rand) input {
+// next chooses the next operation on the slot's key. ok is false when there is a new store to be made first.
+func (s *slot) next(r *rand.Rand) (in input, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.operations >= operationsLimit || s.unknowns >= unknownLimit {
 		s.generation, s.operations, s.unknowns, s.passwords, s.exists = s.generation+1, 0, 0, nil, false
+		s.sealed, s.read = false, [2]string{}
+	}
+	if s.subject == aStore && s.made <= s.generation {
+		return input{}, false
 	}
 	s.operations++
-	in := input{UID: s.uid(), Op: s.choose(r)}
+	in = input{Subject: s.subject, Key: s.key()}
+	if in.Op = s.choose(r); s.subject != aUser {
+		in.Op = s.chooseSecret(r)
+	}
+	return s.fill(in, r), true
+}
+
+// fill makes up what an operation says.
+func (s *slot) fill(in input, r *rand.Rand) input {
 	switch in.Op {
 	case opCreate:
 		in.Description, in.Password = s.value("description"), s.newPassword()
@@ -44,11 +63,23 @@ func (s *slot) next(r *rand.Rand) input {
 		in.Password = s.newPassword()
 	case opLogin:
 		in.Password = s.passwords[r.IntN(len(s.passwords))]
+	case opPut, opPatch:
+		in.Value = s.value("value")
+	case opSwap:
+		in.Value, in.If, in.tag = s.value("value"), s.read[0], s.read[1]
+	case opUnseal:
+		in.share = s.share
 	}
 	return in
 }
 
-func (s *slot) uid() string { return fmt.Sprintf("user-%d-%d", s.number, s.generation) }
+func (s *slot) key() string {
+	kind := s.subject
+	if kind == aUser {
+		kind = "user"
+	}
+	return fmt.Sprintf("%s-%d-%d", kind, s.number, s.generation)
+}
 
 // choose weighs the operations. Hashing a password costs a core's thirty milliseconds, so those are few.
 func (s *slot) choose(r *rand.Rand) operation {
@@ -95,15 +126,17 @@ func (s *slot) newPassword() string {
 func (s *slot) learn(in input, out outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if in.UID != s.uid() {
+	if in.Key != s.key() {
 		return
 	}
 	switch {
 	case out == outUnknown:
 		s.unknowns++
+	case in.Op == opSeal, in.Op == opUnseal:
+		s.sealed = in.Op == opSeal
 	case out == outAbsent, in.Op == opDelete && out == outOK:
 		s.exists = false
-	case out == outExists, out == outOK && in.Op != opAsk:
+	case out == outExists, out == outOK && in.Op != opAsk && in.Op != opList && in.Op != opStatus:
 		s.exists = true
 	}
 }
