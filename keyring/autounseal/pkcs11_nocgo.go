@@ -9,5 +9,5 @@ const PKCS11Supported = false
 
 // PKCS11 refuses: modules are shared libraries, which only a binary built with cgo can load.
 func PKCS11(Options) (Method, error) {
-	return nil, errors.New("this binary was built without a C compiler and cannot load PKCS#11 modules; build it with CGO_ENABLED=1, or use --auto-unseal key-file")
+	return nil, errors.New("this binary was built without a C compiler and cannot load PKCS#11 libraries: build it where there is one, or start with --auto-unseal key-file or off")
 }
