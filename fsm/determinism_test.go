@@ -55,7 +55,7 @@ var (
 	// adapterOnly is for what waits, wakes and reports.
 	adapterOnly = []string{"sync", "sync/atomic", "context"}
 	// logValues is what a record may use of log/slog: it says how it is logged, but never logs.
-	logValues = []string{"Value", "GroupValue", "String", "Bool", "Int", "StringValue"}
+	logValues = []string{"Value", "GroupValue", "String", "Bool", "Int", "Uint64", "StringValue"}
 	clock     = []string{"Now", "Since", "Until", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer", "Sleep", "Local", "LoadLocation"}
 )
 

@@ -71,7 +71,7 @@ func (m *Machine) rehearse(s *state.State, h command.Header, c command.Command) 
 	if entry, err = command.Encode(h, c); err != nil {
 		return nil, o, internal("rehearse: %v", err)
 	}
-	h, c, err = command.Decode(entry)
+	h, c, err = command.View(entry) // the scratch copy is dropped before the entry is
 	if err != nil {
 		return nil, o, internal("rehearse: %v", err)
 	}

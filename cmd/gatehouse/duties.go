@@ -20,6 +20,7 @@ func (m *master) duties() []cluster.Duty {
 		{Name: "initialise", Run: m.initialise},
 		{Name: "raise-level", Run: m.raiseLevel},
 		{Name: "reseal-keys", Run: m.resealKeys},
+		{Name: "end-secrets", Run: m.endSecrets},
 	}
 }
 

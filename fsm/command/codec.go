@@ -38,30 +38,46 @@ func Encode(h Header, c Command) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", h.Kind, err)
 	}
-	entry := make([]byte, 0, prefixSize+len(header)+len(body)+2*binary.MaxVarintLen32)
+	sections := [][]byte{header, body}
+	if carrier, ok := c.(carrier); ok {
+		sections = append(sections, carrier.blobs()...)
+	}
+	return join(h, sections), nil
+}
+
+// join writes an entry, in one piece of memory however large its sections are.
+func join(h Header, sections [][]byte) []byte {
+	size := prefixSize
+	for _, section := range sections {
+		size += binary.MaxVarintLen32 + len(section)
+	}
+	entry := make([]byte, 0, size)
 	entry = append(entry, h.Format)
 	entry = binary.BigEndian.AppendUint16(entry, uint16(h.Kind))
-	entry = appendSection(entry, header)
-	entry = appendSection(entry, body)
-	if carrier, ok := c.(carrier); ok {
-		for _, blob := range carrier.blobs() {
-			entry = appendSection(entry, blob)
-		}
+	for _, section := range sections {
+		entry = appendSection(entry, section)
 	}
-	return entry, nil
+	return entry
 }
 
 // Decode reads a log entry. Whatever this binary does not understand completely is an error: an unknown format, kind or
 // member, missing or additional bytes. The result shares no memory with the entry.
-func Decode(entry []byte) (Header, Command, error) {
-	h, c, err := parse(entry)
+func Decode(entry []byte) (Header, Command, error) { return decodeEntry(entry, bytes.Clone) }
+
+// View does what Decode does, but the command's byte sections are those of the entry: it is for who drops the command first.
+func View(entry []byte) (Header, Command, error) {
+	return decodeEntry(entry, func(blob []byte) []byte { return blob })
+}
+
+func decodeEntry(entry []byte, keep func([]byte) []byte) (Header, Command, error) {
+	h, c, err := parse(entry, keep)
 	if err != nil {
 		return Header{}, nil, fmt.Errorf("decode a log entry of %d bytes: %w", len(entry), err)
 	}
 	return h, c, nil
 }
 
-func parse(entry []byte) (h Header, c Command, err error) {
+func parse(entry []byte, keep func([]byte) []byte) (h Header, c Command, err error) {
 	if len(entry) < prefixSize {
 		return h, nil, errors.New("shorter than its prefix")
 	}
@@ -86,7 +102,7 @@ func parse(entry []byte) (h Header, c Command, err error) {
 	}
 	blobs := sections[2:]
 	for i := range blobs {
-		blobs[i] = bytes.Clone(blobs[i])
+		blobs[i] = keep(blobs[i])
 	}
 	if c, err = spec.decode(sections[1], blobs); err != nil {
 		return h, nil, fmt.Errorf("%s: %w", kind, err)

@@ -89,3 +89,34 @@ func (c ResealProvider) GoString() string { return c.String() }
 
 // LogValue shows which provider's secret is sealed anew.
 func (c ResealProvider) LogValue() slog.Value { return slog.GroupValue(slog.String("id", c.ID)) }
+
+// String keeps the sealed value out of a %v.
+func (v VersionData) String() string { return fmt.Sprintf("version %d %s", v.Number, redacted) }
+
+// GoString keeps the sealed value out of a %#v.
+func (v VersionData) GoString() string { return v.String() }
+
+// String keeps the sealed value out of a %v.
+func (r ReencryptedSecret) String() string {
+	return fmt.Sprintf("%s version %d %s", r.Path, r.Version, redacted)
+}
+
+// GoString keeps the sealed value out of a %#v.
+func (r ReencryptedSecret) GoString() string { return r.String() }
+
+// LogValue shows which store is made.
+func (c CreateStore) LogValue() slog.Value { return c.Store.LogValue() }
+
+// LogValue shows which store gets keys.
+func (c InitStore) LogValue() slog.Value { return storeValue(c.Name) }
+
+// LogValue shows which store gets another root key.
+func (c RekeyStore) LogValue() slog.Value { return storeValue(c.Name) }
+
+// LogValue shows which store gets another data key.
+func (c RotateStore) LogValue() slog.Value { return storeValue(c.Name) }
+
+// LogValue shows which store unseals itself in another way.
+func (c ResealAuto) LogValue() slog.Value { return storeValue(c.Name) }
+
+func storeValue(name string) slog.Value { return slog.GroupValue(slog.String("store", name)) }
