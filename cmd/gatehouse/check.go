@@ -26,6 +26,7 @@ func (c *config) check(wrong *problems) {
 	c.checkCluster(wrong)
 	c.checkSuperusers(wrong)
 	c.checkBehaviour(wrong)
+	c.checkSecrets(wrong)
 	c.checkClients(wrong)
 	c.checkPorts(wrong)
 }

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"gatehouse/cmd/gatehouse/cli"
+	"gatehouse/keyring/autounseal"
 )
 
 // config is everything that can be set on a master. Which flag, variable and key sets
@@ -75,6 +76,11 @@ type config struct {
 	DNSZone   string
 	DNSTTL    time.Duration
 	DNSNames  []string // in DNSZone
+
+	AutoUnseal      string // key-file, pkcs11 or off
+	PKCS11          autounseal.Options
+	SecretsMaxSize  int64 // bytes
+	SecretsMaxBytes int64 // bytes
 
 	RaftMultiplier float64
 	DiskReserve    int64 // bytes; 0 chooses by the size of the file system

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
+	"gatehouse/keyring/autounseal"
 )
 
 // means are what a master takes from its surroundings before it starts.
@@ -21,7 +22,8 @@ type means struct {
 	tls       *clientTLS    // nil when no listener is https
 	authority func() []byte // what clients need to trust its certificate, PEM
 	listeners *listeners
-	bootstrap *bootstrap // nil without --bootstrap-file
+	bootstrap *bootstrap        // nil without --bootstrap-file
+	unsealer  autounseal.Method // nil with --auto-unseal off
 
 	primary atomic.Pointer[func() string] // see follow
 }
@@ -42,6 +44,7 @@ func (m *means) primaryID() string {
 func preflight(ctx context.Context, cfg *config, wrong, found *problems) *means {
 	m := &means{}
 	m.readFiles(cfg, wrong, found)
+	m.openUnsealer(cfg, wrong)
 	m.listeners = openPorts(ctx, cfg, found)
 	if conn, err := dialSocket(ctx, cfg.AdminSocket); err == nil {
 		conn.Close()
@@ -73,6 +76,7 @@ func (m *means) readFiles(cfg *config, wrong, found *problems) {
 	if _, err := loadPool(cfg.TLSCAFile); err != nil {
 		wrong.add("--tls-ca-file: " + err.Error())
 	}
+	cfg.checkPKCS11(wrong)
 	m.readTLS(cfg, wrong)
 	m.bootstrap = readBootstrap(cfg, wrong)
 	if err := creatable(cfg.DataDir); err != nil {

@@ -82,6 +82,14 @@ var settings = []setting{
 	{"dns-ttl", "duration", "2s", "how long answers may be kept, 0s to 60s", duration(func(c *config) *time.Duration { return &c.DNSTTL })},
 	{"dns-names", "name", "master,leader", "the names in the zone: first that of all healthy masters, then that of the leader", list(func(c *config) *[]string { return &c.DNSNames })},
 
+	{"auto-unseal", "name", "key-file", "how stores open without people: key-file (a key that follows from the cluster key), pkcs11 (a key in a token), or off", text(func(c *config) *string { return &c.AutoUnseal })},
+	{"pkcs11-library", "file", "", "shared library of the token's maker, for --auto-unseal pkcs11", text(func(c *config) *string { return &c.PKCS11.Library })},
+	{"pkcs11-token", "label", "", "label of the token", text(func(c *config) *string { return &c.PKCS11.Token })},
+	{"pkcs11-key", "label", "", "label of the AES key in the token", text(func(c *config) *string { return &c.PKCS11.Key })},
+	{"pkcs11-pin-file", "file", "", "the token's user PIN, mode 0600 or 0400", text(func(c *config) *string { return &c.PKCS11.PINFile })},
+	{"secrets-max-size", "size", "1MiB", "the largest secret, metadata included, 1KiB to 1MiB", size(func(c *config) *int64 { return &c.SecretsMaxSize })},
+	{"secrets-max-bytes", "size", "512MiB", "all versions of all secrets together, 1MiB to 16GiB; they lie in memory on every master", size(func(c *config) *int64 { return &c.SecretsMaxBytes })},
+
 	{"raft-multiplier", "factor", "1", "stretches every timeout between masters, 1 to 10, for slow networks", decimal(func(c *config) *float64 { return &c.RaftMultiplier })},
 	{"disk-reserve", "size", "0", "space kept back for a full disk; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskReserve })},
 	{"disk-low-water", "size", "0", "free space below which writes are refused; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskLowWater })},
