@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,9 @@ type Config struct {
 	// process should exit. nil: only Run's error tells.
 	Fatal func(error)
 
-	neverPromote bool // for tests
+	// For tests.
+	neverPromote  bool
+	snapshotBytes int64 // 0: the constant
 }
 
 // withDefaults fills in what may be left out and reports what may not.
@@ -105,6 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.RaftMultiplier == 0 {
 		c.RaftMultiplier = 1
 	}
+	c.snapshotBytes = cmp.Or(c.snapshotBytes, snapshotBytes)
 	if c.PeerAdvertise == "" {
 		c.PeerAdvertise = c.PeerListener.Addr().String()
 	}

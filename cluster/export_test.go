@@ -23,6 +23,9 @@ func (n *Node) EchoRounds() uint64 { return n.echo.counts().Rounds }
 // NeverPromote keeps members that joined without a vote.
 func NeverPromote(c *Config) { c.neverPromote = true }
 
+// SnapshotAfter sets after how many bytes of entries a snapshot is taken.
+func SnapshotAfter(c *Config, bytes int64) { c.snapshotBytes = bytes }
+
 // The protocols of the peer port.
 const (
 	ProtoRaft  = protoRaft

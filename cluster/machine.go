@@ -13,12 +13,15 @@ type watchedMachine struct {
 	Machine
 	configIndex atomic.Uint64 // of the newest committed configuration
 	bytes       atomic.Int64  // of entries applied since the last snapshot
-	full        chan struct{} // told when bytes passes the limit
+	limit       atomic.Int64  // of bytes
+	full        chan struct{} // told while bytes is above the limit
 	changed     *signal       // told after each batch that may matter to waiters
 }
 
-func newWatchedMachine(m Machine, changed *signal) *watchedMachine {
-	return &watchedMachine{Machine: m, full: make(chan struct{}, 1), changed: changed}
+func newWatchedMachine(m Machine, limit int64, changed *signal) *watchedMachine {
+	w := &watchedMachine{Machine: m, full: make(chan struct{}, 1), changed: changed}
+	w.limit.Store(limit)
+	return w
 }
 
 // ApplyBatch implements raft.BatchingFSM.
@@ -36,7 +39,7 @@ func (m *watchedMachine) ApplyBatch(logs []*raft.Log) []any {
 	if m.BegunTerm() != begun {
 		m.changed.notify()
 	}
-	if m.bytes.Add(int64(size)) > snapshotBytes {
+	if m.bytes.Add(int64(size)) > m.limit.Load() {
 		select {
 		case m.full <- struct{}{}:
 		default:

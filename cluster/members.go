@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -157,16 +156,4 @@ func (n *Node) removed(id string) bool {
 	}
 	_, member := n.configured(id)
 	return !member
-}
-
-// Snapshot takes a snapshot now. Nothing to do is no error.
-func (n *Node) Snapshot() error {
-	r := n.raft.Load()
-	if r == nil {
-		return errors.New("snapshot: no cluster yet")
-	}
-	if err := r.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
-		return fmt.Errorf("snapshot: %w", err)
-	}
-	return nil
 }

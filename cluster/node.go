@@ -49,8 +49,11 @@ type Node struct {
 	removing sync.Map // server ids that this leader took out; they may not join again
 	lanes    lanes
 	futures  futures
-	vouched  vouchers
-	health   health
+	spread   float64 // see newSpread
+	// snapshotting is set while a snapshot is taken because of the size of the log.
+	snapshotting atomic.Bool
+	vouched      vouchers
+	health       health
 
 	fatal chan error  // the stores' last word; ends Run
 	lost  chan string // leaders whose connections broke
@@ -66,10 +69,10 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, changed: newSignal(), ready: make(chan struct{}),
 		meetings: newMeetings(), clocks: newClocks(), roll: newRoll(), progress: newProgress(), joins: make(chan struct{}, maxJoins),
-		lanes: newLanes(),
+		lanes: newLanes(), spread: newSpread(),
 		fatal: make(chan error, 1), lost: make(chan string, 1),
 	}
-	n.machine = newWatchedMachine(cfg.Machine, n.changed)
+	n.machine = newWatchedMachine(cfg.Machine, n.snapshotLimit(), n.changed)
 	if err := n.openDisk(ctx); err != nil {
 		n.closeDisk()
 		return nil, closing(cfg.PeerListener, err)

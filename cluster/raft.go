@@ -16,9 +16,8 @@ const (
 	commitTimeout     = 5 * time.Millisecond
 	snapshotThreshold = 8192
 	snapshotInterval  = 120 * time.Second
-	snapshotBytes     = 256 << 20 // of entries since the last snapshot; large entries do not wait for the count
-	trailingLogs      = 10240
-	maxAppendEntries  = 256 // also the size of a group commit and of a batch for the machine
+	trailingLogs      = 10240 // entries; the stores bound their bytes
+	maxAppendEntries  = 256   // also the size of a group commit and of a batch for the machine
 )
 
 // raftConfig is what differs from the library's defaults, and why is beside each constant.

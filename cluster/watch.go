@@ -39,7 +39,7 @@ func (n *Node) watch(ctx context.Context) error {
 		case <-changed:
 			continue
 		case <-n.machine.full:
-			go n.snapshotBySize()
+			n.snapshotBySize()
 			continue
 		case <-tick.C:
 		case <-ctx.Done():
@@ -48,6 +48,7 @@ func (n *Node) watch(ctx context.Context) error {
 		n.echo.keepWarm()
 		n.writeDown()
 		n.checkFollowers(time.Now())
+		n.machine.limit.Store(n.snapshotLimit())
 		lowSince = n.leaveFullDisk(ctx, lowSince, time.Now())
 	}
 }
@@ -57,12 +58,6 @@ func (n *Node) trackLeader(now time.Time) {
 		n.health.leaderless.Store(nil)
 	} else if n.health.leaderless.Load() == nil {
 		n.health.leaderless.Store(&now)
-	}
-}
-
-func (n *Node) snapshotBySize() {
-	if err := n.Snapshot(); err != nil {
-		n.log.Error("snapshot by log size failed", "error", err)
 	}
 }
 

@@ -50,6 +50,28 @@ func benchStore(b *testing.B, store raft.LogStore, batch int) {
 	b.ReportMetric(float64(batch)*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
 }
 
+// BenchmarkStoreLarge is what entries of a megabyte cost, one at a time and as many as Raft writes at once.
+func BenchmarkStoreLarge(b *testing.B) {
+	for _, batch := range []int{1, 2, 8} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			dir := b.TempDir()
+			newMaster(b, dir)
+			s := mustOpen(b, optionsFor(b, dir))
+			data := bytes.Repeat([]byte("x"), 1<<20)
+			b.SetBytes(int64(batch) << 20)
+			for next := uint64(1); b.Loop(); next += uint64(batch) {
+				var logs []*raft.Log
+				for i := range uint64(batch) {
+					logs = append(logs, &raft.Log{Index: next + i, Term: 1, Data: data, AppendedAt: time.Unix(1, 0)})
+				}
+				if err := s.Log.StoreLogs(logs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkSeal is what an entry costs without the disk.
 func BenchmarkSeal(b *testing.B) {
 	c := codec{keysOf("k"), testCluster}
@@ -84,6 +106,35 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 	mustSnapshot(b, s, 50, 1, snapshotContent(20<<20))
+	mustClose(b, s)
+	for b.Loop() {
+		s, err := Open(optionsFor(b, dir))
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}
+
+// BenchmarkOpenLarge guards the start after many large changes: half a gigabyte of log and a snapshot of a gigabyte.
+func BenchmarkOpenLarge(b *testing.B) {
+	dir := b.TempDir()
+	newMaster(b, dir)
+	s := mustOpen(b, optionsFor(b, dir))
+	s.Stable.SetUint64([]byte("CurrentTerm"), 1)
+	data := bytes.Repeat([]byte("x"), 1<<20)
+	for next := uint64(1); next <= 512; next += 8 {
+		var logs []*raft.Log
+		for i := range uint64(8) {
+			logs = append(logs, &raft.Log{Index: next + i, Term: 1, Data: data, AppendedAt: time.Unix(1, 0)})
+		}
+		if err := s.Log.StoreLogs(logs); err != nil {
+			b.Fatal(err)
+		}
+	}
+	began := time.Now()
+	mustSnapshot(b, s, 1, 1, snapshotContent(1<<30))
+	b.ReportMetric(time.Since(began).Seconds(), "s/snapshot")
 	mustClose(b, s)
 	for b.Loop() {
 		s, err := Open(optionsFor(b, dir))

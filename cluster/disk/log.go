@@ -20,6 +20,8 @@ type sealedLog struct {
 	codec codec
 	tail  *tail
 	guard *guard
+	// trailing is how many sealed bytes a snapshot leaves in the log.
+	trailing int64
 
 	mu    sync.Mutex // guards the order of writes, and the fields below
 	name  link       // of the newest entry

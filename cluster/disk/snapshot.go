@@ -26,6 +26,9 @@ const (
 	stateName = "state.bin"
 )
 
+// forceEvery is how many bytes of a snapshot are written before they are forced to the device.
+const forceEvery = 16 << 20
+
 // retainSnapshots is how many stay on disk. The second newest is there for an operator with a screwdriver, and in
 // case that the newest does not read back; Raft is never given it.
 const retainSnapshots = 2
@@ -178,6 +181,7 @@ type snapshotSink struct {
 	inner    raft.SnapshotSink
 	chunks   chunkWriter
 	state    *os.File // the file that inner writes, to give its blocks back when inner forgets to
+	unforced int      // bytes written since the file was last forced to the device
 	appended uint64   // the log's count when the snapshot began
 	done     bool
 }
@@ -185,10 +189,14 @@ type snapshotSink struct {
 // ID returns the snapshot's id.
 func (k *snapshotSink) ID() string { return k.inner.ID() }
 
-// Write seals and writes.
+// Write seals and writes. Now and then it waits for the device: with hundreds of megabytes to force at the end, the file
+// system would let no append through for seconds.
 func (k *snapshotSink) Write(p []byte) (n int, err error) {
 	err = k.store.step(func() (err error) {
 		n, err = k.chunks.Write(p)
+		if k.unforced += n; err == nil && k.unforced >= forceEvery {
+			k.unforced, err = 0, k.state.Sync()
+		}
 		return err
 	})
 	return n, err
@@ -213,6 +221,9 @@ func (k *snapshotSink) Close() error {
 		return err
 	}
 	k.store.log.appended.Add(-k.appended)
+	if err := k.store.log.trim(k.store.latest().Index); err != nil {
+		k.store.guard.logger.Warn("the log was not shortened to its bytes", "error", err)
+	}
 	return nil
 }
 

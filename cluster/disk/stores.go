@@ -215,7 +215,7 @@ func (s *Stores) open(o Options, p *preflight, space *space) (err error) {
 		return err
 	}
 	s.guard, s.back = g, o.wrap(bolt)
-	s.log = &sealedLog{back: s.back, codec: p.codec, tail: s.tail, guard: g, name: p.name}
+	s.log = &sealedLog{back: s.back, codec: p.codec, tail: s.tail, guard: g, name: p.name, trailing: trailingBytes}
 	s.log.first.Store(p.first())
 	s.log.last.Store(p.last())
 	s.log.appended.Store(p.appended)
