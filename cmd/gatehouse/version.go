@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/cmd/gatehouse/cli"
+	"gatehouse/keyring/autounseal"
+	"gatehouse/keyring/secretmem"
 )
 
 // version is the release. CHANGELOG.md has an entry for each.
@@ -45,15 +47,23 @@ func buildCommit() string {
 	return revision + dirty
 }
 
+// pkcs11Words says whether this binary can use PKCS#11 tokens.
+func pkcs11Words() string {
+	if autounseal.PKCS11Supported {
+		return "yes"
+	}
+	return "no (built without a C compiler)"
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print the version, commit, Go version and cluster level",
+		Short:   "Print the version, commit, Go version and cluster level, and how this binary keeps keys",
 		Example: "  gatehouse version",
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s\ncommit %s\ngo %s\nlevel %d\n",
-				version, buildCommit(), runtime.Version(), maxLevel)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "gatehouse %s\ncommit %s\ngo %s\nlevel %d\nmemory %s\npkcs11 %s\n",
+				version, buildCommit(), runtime.Version(), maxLevel, secretmem.Supported(), pkcs11Words())
 			return err
 		},
 	}
