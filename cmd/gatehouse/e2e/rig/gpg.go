@@ -99,3 +99,6 @@ func (g *GPG) Decrypt(ctx context.Context, message []byte) (string, error) {
 	text, err := g.Run(ctx, message, "--decrypt")
 	return string(text), err
 }
+
+// Home is where the ring is.
+func (g *GPG) Home() string { return g.home }
