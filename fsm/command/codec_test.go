@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/fsm/secret"
 	"gatehouse/fsm/state"
 )
 
@@ -58,7 +60,43 @@ func examples() []Command {
 			{Grant: &state.Grant{RID: "dcos:x", Principal: "devs", Group: true, Actions: iam.Read | iam.Update}},
 		}},
 		RecordAuditHeads{Heads: []state.AuditHead{{Master: "s1", Sequence: 7, Hash: state.Hash{0xcd}, Time: epoch, Rotated: true}}},
+		CreateStore{Store: secret.Store{Name: "default", Description: "ä<&>\u2028", Driver: secret.Vault, Created: epoch, MaxVersions: 10, Undelete: 60, Seal: fullSeal("r1"), Sealed: true, Epoch: 7}},
+		UpdateStore{Name: "default", Description: ptr("d"), MaxVersions: ptr(3), Undelete: ptr(int64(5))},
+		DeleteStore{Name: "other", Force: true},
+		InitStore{Name: "default", OldRootID: "r1", Seal: *fullSeal("r2"), Open: true},
+		SealStore{Name: "default"},
+		UnsealStore{Name: "default", RootID: "r2", Epoch: 9},
+		RekeyStore{Name: "default", OldRootID: "r2", Seal: *fullSeal("r3")},
+		RotateStore{Name: "default", RootID: "r3", Key: secret.DataKey{Term: 2, Wrapped: []byte("w2"), Created: epoch}},
+		DropDataKeys{Name: "default", Terms: []uint32{1}},
+		ResealAuto{Name: "default", RootID: "r3", Auto: secret.Auto{Method: "pkcs11", KeyID: "k2", Blob: []byte("blob")}},
+		CreateSecret{Store: "default", Path: "a/ä<&>", Epoch: 9, Version: VersionData{Number: 1, Term: 1, Sealed: []byte{0, 0xff}}, Born: epoch, Ends: epoch.Add(day)},
+		UpdateSecret{Store: "default", Path: "a/b", Epoch: 9, Version: VersionData{Number: 2, Term: 1, Sealed: []byte("s")}, IfVersion: 1, Ends: ptr(epoch)},
+		DeleteSecret{Store: "default", Path: "a/b", IfVersion: 2},
+		UndeleteSecret{Store: "default", Path: "a/b"},
+		PurgeSecret{Store: "default", Path: "a/b"},
+		RenewSecret{Store: "default", Path: "a/b", Ends: epoch.Add(day)},
+		ExpireSecrets{Items: []ExpiredSecret{{Store: "default", Path: "a/b", Version: 2}}},
+		ReencryptSecrets{Store: "default", Epoch: 9, Items: []ReencryptedSecret{
+			{Path: "a/b", Version: 1, OldTerm: 1, Term: 2, Sealed: []byte("one")}, {Path: "a/b", Version: 2, OldTerm: 1, Term: 2, Sealed: []byte("two")},
+		}},
 	}
+}
+
+// fullSeal has every member.
+func fullSeal(rootID string) *secret.Seal {
+	return &secret.Seal{
+		RootID: rootID, Shares: 2, Threshold: 2, Check: []byte("check"), EncryptedShares: [][]byte{[]byte("one"), []byte("two")},
+		Fingerprints: []string{"f1", "f2"}, Keys: []secret.DataKey{{Term: 1, Wrapped: []byte("w1"), Created: epoch}},
+		Auto: &secret.Auto{Method: "key-file", KeyID: "k1", Blob: []byte("blob")},
+	}
+}
+
+// headerFor is a full header that may carry the command.
+func headerFor(c Command) Header {
+	h := fullHeader()
+	h.Level = max(h.Level, c.Kind().Level())
+	return h
 }
 
 func fullHeader() Header {
@@ -82,9 +120,13 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 	covered := map[Kind]bool{}
 	for _, c := range examples() {
 		covered[c.Kind()] = true
-		want := fullHeader()
+		want := headerFor(c)
 		want.Format, want.Kind = Format, c.Kind()
-		h, back, err := Decode(encoded(t, fullHeader(), c))
+		entry := encoded(t, headerFor(c), c)
+		if _, seen, err := View(entry); err != nil || !cmp.Equal(c, seen) {
+			t.Errorf("%s: seen as %v, %v", c.Kind(), seen, err)
+		}
+		h, back, err := Decode(entry)
 		if err != nil {
 			t.Errorf("%s: %v", c.Kind(), err)
 			continue
@@ -134,6 +176,21 @@ func tamper(t *testing.T, c Command, header, body func(string) string) []byte {
 	return out
 }
 
+// tamperBlobs replaces the byte sections of an entry.
+func tamperBlobs(t *testing.T, c Command, change func([][]byte) [][]byte) []byte {
+	t.Helper()
+	entry := encoded(t, headerFor(c), c)
+	sections, err := split(entry[prefixSize:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := bytes.Clone(entry[:prefixSize])
+	for _, section := range append(slices.Clip(sections[:2]), change(slices.Clip(sections[2:]))...) {
+		out = appendSection(out, section)
+	}
+	return out
+}
+
 func TestDecodeIsStrict(t *testing.T) {
 	same := func(s string) string { return s }
 	with := func(member string) func(string) string {
@@ -145,6 +202,7 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 	c := SetLevel{Level: 2}
 	good := encoded(t, fullHeader(), c)
+	reencryption := ReencryptSecrets{Items: make([]ReencryptedSecret, 2)}
 	prepare := encoded(t, fullHeader(), PrepareKey{SigningKey: testKey("k")})
 	cases := map[string][]byte{
 		"nothing":                 nil,
@@ -158,6 +216,9 @@ func TestDecodeIsStrict(t *testing.T) {
 		"bytes behind":            append(bytes.Clone(good), 1),
 		"a section too many":      appendSection(bytes.Clone(good), []byte("x")),
 		"a blob too many":         appendSection(bytes.Clone(prepare), nil),
+		"a value too few":         tamperBlobs(t, reencryption, func(blobs [][]byte) [][]byte { return blobs[:1] }),
+		"a value too many":        tamperBlobs(t, reencryption, func(blobs [][]byte) [][]byte { return append(blobs, []byte("x")) }),
+		"a secret without value":  tamperBlobs(t, CreateSecret{}, func([][]byte) [][]byte { return nil }),
 		"a blob too few":          prepare[:len(prepare)-len(testKey("k").Sealed)-1],
 		"a hundred sections":      append(bytes.Clone(good), make([]byte, 100)...),
 		"endless length":          append(bytes.Clone(good[:prefixSize]), bytes.Repeat([]byte{0xff}, 20)...),
@@ -243,6 +304,11 @@ func TestCommandsHideTheirSecrets(t *testing.T) {
 		CreateUser{User: u}, UpdateUser{UID: "alice", PasswordHash: ptr(planted)}, RehashPassword{UID: "alice", OldHash: planted, NewHash: planted},
 		ResetSuperuser{UID: "alice", PasswordHash: planted}, PrepareKey{SigningKey: key}, InitCluster{ClusterID: "c", SigningKey: key, Superuser: &u},
 		ResealKey{KID: "kid", Sealed: []byte(planted)}, ApplyChanges{Changes: []Change{{User: &u}}},
+		CreateStore{Store: secret.Store{Name: "alice", Seal: plantedSeal(planted)}}, InitStore{Name: "alice", Seal: *plantedSeal(planted)},
+		RekeyStore{Name: "alice", Seal: *plantedSeal(planted)}, RotateStore{Name: "alice", Key: plantedSeal(planted).Keys[0]},
+		ResealAuto{Name: "alice", Auto: *plantedSeal(planted).Auto}, CreateSecret{Path: "alice", Version: VersionData{Sealed: []byte(planted)}},
+		UpdateSecret{Path: "alice", Version: VersionData{Sealed: []byte(planted)}},
+		ReencryptSecrets{Items: []ReencryptedSecret{{Path: "alice", Sealed: []byte(planted)}}},
 	} {
 		before := out.Len()
 		log.Info("command", "command", c)
@@ -251,16 +317,22 @@ func TestCommandsHideTheirSecrets(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "%v %+v %#v\n", c, c, c)
 	}
-	if strings.Contains(out.String(), planted) || strings.Contains(out.String(), fmt.Sprint([]byte(planted))) {
+	encoded := base64.StdEncoding.EncodeToString([]byte(planted))
+	if strings.Contains(out.String(), planted) || strings.Contains(out.String(), encoded) || strings.Contains(out.String(), fmt.Sprint([]byte(planted))) {
 		t.Errorf("a secret is shown:\n%s", out.String())
 	}
+}
+
+func plantedSeal(planted string) *secret.Seal {
+	p := []byte(planted)
+	return &secret.Seal{Check: p, EncryptedShares: [][]byte{p}, Keys: []secret.DataKey{{Wrapped: p}}, Auto: &secret.Auto{Blob: p}}
 }
 
 // Decode reads what came from a disk and over a network: whatever it is, it must not panic, and what it accepts it must
 // accept again.
 func FuzzDecode(f *testing.F) {
 	for _, c := range examples() {
-		f.Add(encoded(f, fullHeader(), c))
+		f.Add(encoded(f, headerFor(c), c))
 	}
 	f.Fuzz(func(t *testing.T, entry []byte) {
 		h, c, err := Decode(entry)

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
+	"gatehouse/fsm/secret"
 	"gatehouse/fsm/state"
 )
 
@@ -93,7 +94,75 @@ func frozenLog() []Command {
 		DeleteProvider{Type: iam.OIDC, ID: "adfs"}, // refused
 		changes(Change{Provider: ptr(dex())}, Change{Provider: &iam.Provider{ID: "adfs"}, Remove: true}),
 		DeleteProvider{Type: iam.OIDC, ID: "dex"},
+
+		SetLevel{Level: 3},
+		CreateStore{Store: secret.Store{Name: "default", Description: "Ünïcode <&>", Driver: secret.Vault, MaxVersions: 2, Undelete: 60}},
+		CreateStore{Store: secret.Store{Name: "default", Driver: secret.Vault, MaxVersions: 2}}, // refused
+		CreateStore{Store: secret.Store{Name: "more", Driver: secret.Vault, MaxVersions: 2, Seal: fullSeal("r0"), Sealed: true}},
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch, Version: version(1), Born: epoch}, // refused: no keys
+		InitStore{Name: "default", Seal: *fullSeal("r1")},
+		InitStore{Name: "default", Seal: *fullSeal("r2")}, // refused: another was faster
+		UnsealStore{Name: "default", RootID: "r1", Epoch: frozenEpoch + 1},
+		UnsealStore{Name: "default", RootID: "r1", Epoch: frozenEpoch + 1},                                  // refused: the same
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 1, Version: version(1), Born: epoch}, // refused: sealed meanwhile
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(1), Born: epoch},
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(2), Born: epoch}, // refused: exists
+		CreateSecret{Store: "default", Path: "d/Ünïcode <&>", Epoch: frozenEpoch + 2, Version: version(1), Born: epoch, Ends: epoch.Add(day)},
+		UpdateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(2), IfVersion: 1, Ends: ptr(epoch.Add(day))},
+		UpdateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(3), IfVersion: 1}, // refused: another version
+		UpdateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(2)},               // refused: not the next
+		UpdateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(3)},               // drops the first
+		DeleteSecret{Store: "default", Path: "a", IfVersion: 2},                                              // refused: another version
+		DeleteSecret{Store: "default", Path: "a", IfVersion: 3},
+		UndeleteSecret{Store: "default", Path: "a"},
+		UndeleteSecret{Store: "default", Path: "a"}, // refused: live
+		RotateStore{Name: "default", RootID: "r1", Key: secret.DataKey{Term: 2, Wrapped: []byte("w2")}},
+		DropDataKeys{Name: "default", Terms: []uint32{1}}, // refused: in use
+		reencryption(frozenEpoch + 2),
+		reencryption(frozenEpoch + 2), // refused: done
+		DropDataKeys{Name: "default", Terms: []uint32{1}},
+		RekeyStore{Name: "default", OldRootID: "r1", Seal: rekeyed("r2", 2)},
+		RekeyStore{Name: "default", OldRootID: "r1", Seal: rekeyed("r3", 2)}, // refused: another was faster
+		ResealAuto{Name: "default", RootID: "r2", Auto: secret.Auto{Method: "pkcs11", KeyID: "k2", Blob: []byte("other blob")}},
+		UpdateStore{Name: "default", Description: ptr(""), MaxVersions: ptr(1), Undelete: ptr(int64(0))},
+		InitStore{Name: "default", OldRootID: "r2", Seal: *fullSeal("r3")}, // refused: not empty
+		RenewSecret{Store: "default", Path: "a", Ends: epoch.Add(2 * day)},
+		DeleteSecret{Store: "default", Path: "a"},
+		UndeleteSecret{Store: "default", Path: "a"}, // refused: nothing is kept
+		ExpireSecrets{Items: []ExpiredSecret{{Store: "default", Path: "a", Version: 3}, {Store: "default", Path: "d/Ünïcode <&>", Version: 1}}},
+		ExpireSecrets{Items: []ExpiredSecret{{Store: "default", Path: "a", Version: 3}}}, // refused: a tombstone stays an hour
+		RenewSecret{Store: "default", Path: "d/Ünïcode <&>"},                             // refused: never
+		RenewSecret{Store: "default", Path: "d/Ünïcode <&>", Ends: epoch},                // ends it
+		SealStore{Name: "default"},
+		SealStore{Name: "default"}, // a no-op
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 2, Version: version(4), Born: epoch}, // refused: sealed
+		PurgeSecret{Store: "default", Path: "a"},                                                            // refused: sealed
+		InitStore{Name: "default", OldRootID: "r2", Seal: *fullSeal("r4"), Open: true},
+		CreateSecret{Store: "default", Path: "a", Epoch: frozenEpoch + 4, Version: version(1), Born: epoch},
+		PurgeSecret{Store: "default", Path: "a"},
+		DeleteStore{Name: "default"}, // refused
+		DeleteStore{Name: "more", Force: true},
 	}
+}
+
+// frozenEpoch is the first of the store default: the index of the entry that made it.
+const frozenEpoch = 65
+
+func version(number uint64) VersionData {
+	return VersionData{Number: number, Term: 1, Sealed: []byte{byte(number), 0, 0xff}}
+}
+
+func reencryption(epoch uint64) ReencryptSecrets {
+	return ReencryptSecrets{Store: "default", Epoch: epoch, Items: []ReencryptedSecret{
+		{Path: "a", Version: 2, OldTerm: 1, Term: 2, Sealed: []byte("2 anew")}, {Path: "a", Version: 3, OldTerm: 1, Term: 2, Sealed: []byte("3 anew")},
+		{Path: "d/Ünïcode <&>", Version: 1, OldTerm: 1, Term: 2, Sealed: []byte("1 anew")}, {Path: "none", Version: 1, OldTerm: 1, Term: 2, Sealed: []byte("x")},
+	}}
+}
+
+func rekeyed(rootID string, term uint32) secret.Seal {
+	s := *fullSeal(rootID)
+	s.Keys = []secret.DataKey{{Term: term, Wrapped: []byte("wrapped anew")}}
+	return s
 }
 
 // dex is an OpenID Connect provider.
@@ -110,14 +179,20 @@ func declaredForEver() ApplyChanges {
 	return c
 }
 
-// frozenLevelOne is how many entries of the frozen log are of level 1.
-const frozenLevelOne = 26
+// How many entries of the frozen log are of level 1, and how many of level 2 and below.
+const (
+	frozenLevelOne = 26
+	frozenLevelTwo = 64
+)
 
 // frozenHeader varies the headers, so that each of their members is frozen too.
 func frozenHeader(i int, c Command) Header {
 	h := Header{Level: 1, Term: term, Time: epoch.Add(time.Duration(i) * time.Millisecond)}
 	if i >= frozenLevelOne {
 		h.Level = 2
+	}
+	if i >= frozenLevelTwo {
+		h.Level = 3
 	}
 	switch {
 	case c.Kind() == KindBeginTerm:
