@@ -48,6 +48,9 @@ func ListedBy(store, rid string) (dir string, ok bool) {
 	}
 	dir = strings.TrimSuffix(strings.TrimPrefix(spelled, "/"), "*")
 	dir = strings.TrimSuffix(dir, "/")
+	if dir != "" && validatePath(dir) != nil {
+		return "", false
+	}
 	return dir, slices.Contains(ListRIDs(store, dir), rid)
 }
 
