@@ -39,11 +39,23 @@ var deviations = []deviation{
 }
 
 // excuse finds the row for an answer.
-func excuse(operation string, a answer) (int, bool) {
-	i := slices.IndexFunc(deviations, func(d deviation) bool {
+func (p *surfaceOf) excuse(operation string, a answer) (int, bool) {
+	i := slices.IndexFunc(p.deviations, func(d deviation) bool {
 		return d.status == a.status && strings.HasPrefix(operation, d.operations) && slices.Contains(d.codes, a.code())
 	})
 	return i, i >= 0
+}
+
+// shape is a body that the description does not know, of a status that it knows.
+type shape struct {
+	operation, name string
+	is              func(request, answer) bool
+	reason          string
+}
+
+// shapeOf finds the row for an answer, -1 if there is none.
+func (p *surfaceOf) shapeOf(operation string, r request, a answer) int {
+	return slices.IndexFunc(p.shapes, func(s shape) bool { return s.operation == operation && s.is(r, a) })
 }
 
 // never are documented statuses that no request gets, and why.
@@ -68,7 +80,7 @@ var elsewhere = map[string]int{
 
 func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {
 	h := newHouse(t, setting{})
-	seen := newAnswers(t)
+	seen := newAnswers(t, publishedIAM())
 	h.look = seen.check
 	h.driveEverything(t)
 	for path, item := range published().Paths.Map() {
@@ -85,11 +97,7 @@ func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {
 			}
 		}
 	}
-	for i, d := range deviations {
-		if !seen.used[i] {
-			t.Errorf("no answer of %q deviates by %d %q any more", d.operations, d.status, d.codes)
-		}
-	}
+	seen.unused()
 }
 
 func TestOperationsOfProvidersAndDirectoriesAnswerAsLongAsThereAreNone(t *testing.T) {

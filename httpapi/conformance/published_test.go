@@ -19,14 +19,34 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// published is the original's description, converted to the version that the library checks answers by.
-var published = sync.OnceValue(func() *openapi3.T {
+// surfaceOf is an API of the original as it was published.
+type surfaceOf struct {
+	prefix string
+	// deviations are the statuses that the contract decides otherwise, shapes the bodies.
+	deviations []deviation
+	shapes     []shape
+	// problem says what is wrong with the form of an error, which no description has.
+	problem func(answer) string
+	// made and none are the bodies of 201 and 204.
+	made, none string
+	spec       *openapi3.T
+}
+
+// published is the original's description of the IAM, converted to the version that the library checks answers by.
+var published = sync.OnceValue(func() *openapi3.T { return converted("testdata/ent-iam.yaml") })
+
+// publishedIAM is the surface that it describes.
+var publishedIAM = sync.OnceValue(func() *surfaceOf {
+	return &surfaceOf{prefix: prefix, deviations: deviations, problem: problemOfIAM, spec: published()}
+})
+
+func converted(file string) *openapi3.T {
 	var tree any
-	mustDo(yaml.Unmarshal(must(os.ReadFile("testdata/ent-iam.yaml")), &tree))
+	mustDo(yaml.Unmarshal(must(os.ReadFile(file)), &tree))
 	var old openapi2.T
 	mustDo(json.Unmarshal(must(json.Marshal(stringKeys(tree))), &old))
 	return must(openapi2conv.ToV3(&old))
-})
+}
 
 // stringKeys makes JSON of YAML, whose keys may be numbers.
 func stringKeys(v any) any {
@@ -57,8 +77,8 @@ type described struct {
 }
 
 // operationOf finds the operation that a request asks for.
-func operationOf(r request) (described, map[string]string, bool) {
-	path, under := strings.CutPrefix(r.target, prefix)
+func (p *surfaceOf) operationOf(r request) (described, map[string]string, bool) {
+	path, under := strings.CutPrefix(r.target, p.prefix)
 	path, _, _ = strings.Cut(path, "?")
 	path = strings.TrimSuffix(path, "/")
 	if !under {
@@ -66,19 +86,34 @@ func operationOf(r request) (described, map[string]string, bool) {
 	}
 	var best described
 	var found map[string]string
-	for template, item := range published().Paths.Map() {
+	for template, item := range p.spec.Paths.Map() {
 		op := item.GetOperation(r.method)
 		params, fits := match(template, path)
 		if op != nil && fits && (found == nil || len(params) < len(found)) {
-			best = described{r.method + " " + template, routers.Route{Spec: published(), Path: template, PathItem: item, Method: r.method, Operation: op}}
+			best = described{r.method + " " + template, routers.Route{Spec: p.spec, Path: template, PathItem: item, Method: r.method, Operation: op}}
 			found = params
 		}
 	}
 	return best, found, found != nil
 }
 
+// restOfPath is a parameter that has slashes in it, and may be empty: that of a secret.
+const restOfPath = "{path/to/secret}"
+
 // match fits a path into a template like /users/{uid}.
 func match(template, path string) (map[string]string, bool) {
+	if head, greedy := strings.CutSuffix(template, "/"+restOfPath); greedy {
+		depth := strings.Count(head, "/") + 1
+		parts := strings.SplitN(path+"/", "/", depth+1)
+		if len(parts) <= depth {
+			return nil, false
+		}
+		params, fits := match(head, strings.Join(parts[:depth], "/"))
+		if fits {
+			params["path/to/secret"] = strings.TrimSuffix(parts[depth], "/")
+		}
+		return params, fits
+	}
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
 	if len(want) != len(got) {
 		return nil, false
@@ -98,19 +133,21 @@ func match(template, path string) (map[string]string, bool) {
 
 // answers holds what was answered against the description.
 type answers struct {
-	t    testing.TB
-	mu   sync.Mutex              // guards the rest
-	seen map[string]map[int]bool // operation → statuses
-	used map[int]bool            // rows of deviations
+	*surfaceOf
+	t       testing.TB
+	mu      sync.Mutex              // guards the rest
+	seen    map[string]map[int]bool // operation → statuses
+	used    map[int]bool            // rows of deviations
+	reshape map[int]bool            // rows of shapes
 }
 
-func newAnswers(t testing.TB) *answers {
-	return &answers{t: t, seen: map[string]map[int]bool{}, used: map[int]bool{}}
+func newAnswers(t testing.TB, p *surfaceOf) *answers {
+	return &answers{surfaceOf: p, t: t, seen: map[string]map[int]bool{}, used: map[int]bool{}, reshape: map[int]bool{}}
 }
 
 // check is what a house looks with.
 func (s *answers) check(r request, a answer) {
-	op, params, found := operationOf(r)
+	op, params, found := s.operationOf(r)
 	if !found {
 		return
 	}
@@ -120,27 +157,46 @@ func (s *answers) check(r request, a answer) {
 		s.seen[op.name] = map[int]bool{}
 	}
 	s.seen[op.name][a.status] = true
-	if op.route.Operation.Responses.Status(a.status) == nil {
-		if i, excused := excuse(op.name, a); excused {
-			s.used[i] = true
-			s.problem(op, r, a)
-			return
+	if a.status >= http.StatusBadRequest {
+		if wrong := s.problem(a); wrong != "" {
+			s.t.Errorf("%s %s: %d %q is no error of the contract: %s", r.method, r.target, a.status, a.body, wrong)
 		}
-		s.t.Errorf("%s %s: %d %s is not described", r.method, r.target, a.status, strings.TrimSpace(a.body))
+	}
+	if op.route.Operation.Responses.Status(a.status) == nil {
+		i, excused := s.excuse(op.name, a)
+		if s.used[i] = true; !excused {
+			s.t.Errorf("%s %s: %d %s is not described", r.method, r.target, a.status, strings.TrimSpace(a.body))
+		}
 		return
 	}
-	if err := conforms(op, params, r, a); err != nil {
+	if i := s.shapeOf(op.name, r, a); i >= 0 {
+		s.reshape[i] = true
+		return
+	}
+	if err := s.conforms(op, params, r, a); err != nil {
 		s.t.Errorf("%s %s: %d: %v", r.method, r.target, a.status, err)
 	}
-	if a.status >= http.StatusBadRequest {
-		s.problem(op, r, a)
+}
+
+// unused fails for whatever the contract is said to decide otherwise and no answer shows.
+func (s *answers) unused() {
+	for i, d := range s.deviations {
+		if !s.used[i] {
+			s.t.Errorf("no answer of %q deviates by %d %q any more", d.operations, d.status, d.codes)
+		}
+	}
+	for i, shape := range s.shapes {
+		if !s.reshape[i] {
+			s.t.Errorf("no answer of %q is %s any more", shape.operation, shape.name)
+		}
 	}
 }
 
 // conforms checks headers and body of an answer whose status is described.
-func conforms(op described, params map[string]string, r request, a answer) error {
-	if (a.status == http.StatusCreated || a.status == http.StatusNoContent) && a.body != "" {
-		return fmt.Errorf("body %q, want none (contract 0.2)", a.body)
+func (s *answers) conforms(op described, params map[string]string, r request, a answer) error {
+	switch {
+	case a.status == http.StatusCreated && a.body != s.made, a.status == http.StatusNoContent && a.body != s.none:
+		return fmt.Errorf("body %q", a.body)
 	}
 	sent, err := r.wire()
 	if err != nil {
@@ -155,15 +211,16 @@ func conforms(op described, params map[string]string, r request, a answer) error
 	})
 }
 
-// problem checks the form of an error, which the description leaves out (contract 0.3).
-func (s *answers) problem(op described, r request, a answer) {
+// problemOfIAM checks the form of an error (contract 0.3).
+func problemOfIAM(a answer) string {
 	var p struct{ Title, Description, Code string }
 	decoder := json.NewDecoder(strings.NewReader(a.body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&p); err != nil || p.Title == "" {
-		s.t.Errorf("%s %s: %d %q is no error of the contract: %v", r.method, r.target, a.status, a.body, err)
+		return fmt.Sprintf("%v", err)
 	}
 	if got := a.header.Get("Content-Type"); got != "application/json; charset=UTF-8" {
-		s.t.Errorf("%s (%s): error of type %q", op.name, r.target, got)
+		return "it is of type " + got
 	}
+	return ""
 }
