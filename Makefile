@@ -4,6 +4,12 @@ GO      ?= go
 COMMIT  := $(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 LDFLAGS := -X main.commit=$(COMMIT)
 
+# Erases what computations with keys leave behind (package keyring/secretmem).
+export GOEXPERIMENT := runtimesecret
+# PKCS#11 modules are C libraries: with a C compiler the binary can load them, without one it is
+# static and says so. Looked at when it is needed, since "make deps" may have installed one.
+CGO = $(or $(CGO_ENABLED),$(shell printf '\043include <stdlib.h>\n' | $${CC:-gcc} -E - >/dev/null 2>&1 && echo 1 || echo 0))
+
 # How long "make chaos" torments the cluster, and each fuzz target runs.
 CHAOS_TIME ?= 60s
 FUZZ_TIME  ?= 30s
@@ -20,16 +26,16 @@ help: ## list the targets
 
 build: ## build bin/gatehouse
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/gatehouse ./cmd/gatehouse
+	CGO_ENABLED=$(CGO) $(GO) build -trimpath -tags netgo,osusergo -ldflags '$(LDFLAGS)' -o bin/gatehouse ./cmd/gatehouse
 
 run: build ## three masters on loopback, until Ctrl-C
 	bin/gatehouse dev
 
-deps: ## install what the tests need beside Go (haproxy, nginx, dig, dnsmasq)
+deps: ## install what the tests need beside Go (haproxy, nginx, dig, dnsmasq, gpg, SoftHSM, a C compiler)
 	scripts/test-deps
 
 unit: ## unit tests only
-	$(GO) test -timeout 5m -p $(PARALLEL) ./...
+	CGO_ENABLED=$(CGO) $(GO) test -timeout 5m -p $(PARALLEL) ./...
 
 test: deps build unit ## unit tests, then real processes, then 20 s of chaos
 	$(MAKE) e2e
