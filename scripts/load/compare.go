@@ -27,8 +27,8 @@ type comparison struct {
 func (c *comparison) flags(f *flag.FlagSet) {
 	f.IntVar(&c.rounds, "rounds", 5, "compare: rounds per side; the medians are compared")
 	f.IntVar(&c.trials, "trials", 9, "compare: how often the leader is killed")
-	f.DurationVar(&c.storm, "storm", time.Minute, "compare: how long the storm of password logins lasts")
-	f.StringVar(&c.only, "only", "", "compare: some of "+strings.Join(partNames(), ",")+" (default all)")
+	f.DurationVar(&c.storm, "storm", time.Minute, "compare: how long a storm of password logins or large secrets lasts")
+	f.StringVar(&c.only, "only", "", "compare: some of "+strings.Join(partNames(), ",")+" (default all that take no minutes)")
 	f.StringVar(&c.dir, "dir", os.TempDir(), "compare: where the data goes; a real disk, no tmpfs")
 }
 
@@ -36,13 +36,18 @@ func (c *comparison) flags(f *flag.FlagSet) {
 type part struct {
 	name string
 	run  func(context.Context, *lab) ([]result, error)
+	// asked says that the part takes minutes and gigabytes, and runs only when it is named.
+	asked bool
 }
 
 // parts are all of them, in the order in which they run: what kills masters comes last.
 func parts() []part {
-	return []part{{"reads", compareReads}, {"writes", compareWrites}, {"service-logins", compareServiceLogins},
-		{"password-logins", comparePasswordLogins}, {"tls", compareTLS},
-		{"policy", comparePolicy}, {"audit", compareAudit}, {"declare", declare}, {"storm", storm}, {"failover", failover}}
+	return []part{{name: "reads", run: compareReads}, {name: "writes", run: compareWrites}, {name: "service-logins", run: compareServiceLogins},
+		{name: "password-logins", run: comparePasswordLogins}, {name: "tls", run: compareTLS}, {name: "policy", run: comparePolicy},
+		{name: "audit", run: compareAudit}, {name: "declare", run: declare}, {name: "secrets", run: compareSecrets},
+		{name: "secrets-large", run: largeWrites}, {name: "secrets-history", run: history, asked: true},
+		{name: "secrets-scale", run: manySecrets, asked: true}, {name: "unseal", run: unseal},
+		{name: "storm", run: storm}, {name: "failover", run: failover}}
 }
 
 func partNames() []string {
@@ -99,7 +104,7 @@ func (c *comparison) run(ctx context.Context, o options, out io.Writer) error {
 
 func (c *comparison) chosen() ([]part, error) {
 	if c.only == "" {
-		return parts(), nil
+		return slices.DeleteFunc(parts(), func(p part) bool { return p.asked }), nil
 	}
 	wanted := strings.Split(c.only, ",")
 	for _, name := range wanted {
@@ -141,6 +146,12 @@ func (l *lab) close() {
 	if l.dir != "" {
 		_ = os.RemoveAll(l.dir)
 	}
+}
+
+// subdir makes a directory for masters of their own.
+func (l *lab) subdir(name string) (string, error) {
+	dir := l.dir + "/" + name
+	return dir, os.Mkdir(dir, 0o700)
 }
 
 // refuseTmpfs makes sure that an fsync costs what it costs.

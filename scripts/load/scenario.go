@@ -34,6 +34,8 @@ var scenarios = map[string]scenario{
 	"policy-query":        policyQuery,
 	"patch-user":          patchUser,
 	"put-service-account": putServiceAccount,
+	"get-secret":          getSecret,
+	"put-secret":          putSecrets,
 	"service-login":       serviceLogin,
 	"password-login":      passwordLogin,
 }

@@ -19,7 +19,7 @@ func storm(ctx context.Context, l *lab) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := l.term(ctx)
+	before, err := highestTerm(ctx, l.client, l.dev.APIs())
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func storm(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	_ = r.print(l.out, false)
-	after, err := l.term(ctx)
+	after, err := highestTerm(ctx, l.client, l.dev.APIs())
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +41,11 @@ func storm(ctx context.Context, l *lab) ([]result, error) {
 	}}, nil
 }
 
-// term is the highest Raft term that any master reports.
-func (l *lab) term(ctx context.Context) (uint64, error) {
+// highestTerm is the highest Raft term that any master reports.
+func highestTerm(ctx context.Context, client *rig.Client, apis []string) (uint64, error) {
 	var highest uint64
-	for _, api := range l.dev.APIs() {
-		answer, err := l.client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: api + "/metrics"})
+	for _, api := range apis {
+		answer, err := client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: api + "/metrics"})
 		if err != nil {
 			return 0, err
 		}
