@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
-// acceptsJSON decides whether an Accept header admits application/json: absent, or the most specific of the ranges that
-// match it has a quality above 0 (RFC 9110, 12.5.1). A header that cannot be read admits nothing, as in the original.
-func acceptsJSON(values []string) bool {
+// acceptsJSON decides whether an Accept header admits application/json. See Accepts.
+func acceptsJSON(values []string) bool { return Accepts(values, "application/json") }
+
+// Accepts decides whether an Accept header admits a media type: absent, or the most specific of the ranges that match it has a
+// quality above 0 (RFC 9110, 12.5.1). A header that cannot be read admits nothing, as in the original.
+func Accepts(values []string, mediaType string) bool {
 	if len(values) == 0 {
 		return true
 	}
@@ -18,7 +21,7 @@ func acceptsJSON(values []string) bool {
 			if item == "" {
 				continue
 			}
-			specificity, q, ok := jsonRange(item)
+			specificity, q, ok := mediaRange(item, mediaType)
 			if !ok {
 				return false
 			}
@@ -43,15 +46,16 @@ func blank(values []string) bool {
 	return true
 }
 
-// jsonRange returns how specifically one range matches application/json (0 when it does not), and its quality.
-func jsonRange(item string) (specificity int, q float64, ok bool) {
+// mediaRange returns how specifically one range matches the media type (0 when it does not), and its quality.
+func mediaRange(item, mediaType string) (specificity int, q float64, ok bool) {
 	name, params, _ := strings.Cut(item, ";")
-	switch name = strings.ToLower(strings.TrimSpace(name)); name {
-	case "application/json":
+	family, _, _ := strings.Cut(mediaType, "/")
+	switch name = strings.ToLower(strings.TrimSpace(name)); {
+	case name == mediaType:
 		specificity = 3
-	case "application/*":
+	case name == family+"/*":
 		specificity = 2
-	case "*/*", "*": // Java's URLConnection sends a lone asterisk
+	case name == "*/*", name == "*": // Java's URLConnection sends a lone asterisk
 		specificity = 1
 	default:
 		if !strings.Contains(name, "/") {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"strings"
 
 	"gatehouse/fsm/fault"
@@ -88,12 +89,16 @@ func (r *Request) Member(name string) (value []byte, ok bool) {
 	return nil, false
 }
 
-// Text decodes a JSON string of the body, see Member. It reports false for every other value.
-func Text(value []byte) (string, bool) {
+// Text decodes a JSON string of the body, see Member. It reports false for every other value. The text may be a part of value: it
+// may be long.
+func Text(value []byte) ([]byte, bool) {
 	if len(value) < 2 || value[0] != '"' {
-		return "", false
+		return nil, false
+	}
+	if inner := value[1 : len(value)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return inner, true
 	}
 	s := scanner{in: value, nulls: true}
 	text, err := s.text(true)
-	return text, err == nil
+	return []byte(text), err == nil
 }

@@ -67,7 +67,7 @@ func (x *exchange) begin(resp *Response, length int) {
 		h.Add("Set-Cookie", c.String())
 	}
 	x.describe(h, resp)
-	if length != 0 {
+	if length != 0 || resp.ContentType != "" {
 		contentType(h, resp, x.style())
 	}
 	if length > 0 {

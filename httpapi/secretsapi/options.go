@@ -24,6 +24,7 @@ type Machine interface {
 
 // Barrier encrypts and decrypts values; *barrier.Barrier is one.
 type Barrier interface {
+	Open(store string) (epoch uint64, ok bool)
 	Seal(store string, epoch uint64, n barrier.Name, plaintext []byte) (term uint32, sealed []byte, err error)
 	Decrypt(store string, epoch uint64, term uint32, n barrier.Name, sealed []byte) ([]byte, error)
 }
@@ -64,6 +65,7 @@ type Options struct {
 // api is the options with their defaults and what lives as long as the process.
 type api struct {
 	Options
+	turns *turns
 }
 
 // New returns the rows of this package.
@@ -80,5 +82,5 @@ func newAPI(o Options) *api {
 	if o.Hub == nil {
 		o.Hub = NewHub()
 	}
-	return &api{Options: o}
+	return &api{Options: o, turns: newTurns()}
 }
