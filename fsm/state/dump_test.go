@@ -45,7 +45,7 @@ func addLine(l *Loader, line []byte) error {
 
 // directions are the sizes of the trees that hold what another tree holds, in another order.
 func directions(s *State) []int {
-	return []int{s.memberOf.len(), s.grantsOf.len(), s.cutoffExpiry.len(), s.replays.len(), s.replayAge.len()}
+	return []int{s.memberOf.len(), s.grantsOf.len(), s.cutoffExpiry.len(), s.replays.len(), s.replayAge.len(), s.changed.len(), s.due.len(), s.tallies.len()}
 }
 
 func TestDumpAndLoadGiveTheSameState(t *testing.T) {
@@ -66,6 +66,9 @@ func TestDumpAndLoadGiveTheSameState(t *testing.T) {
 		}
 		if diff := cmp.Diff(directions(s), directions(back)); diff != "" {
 			t.Fatalf("the trees that a dump does not show (-want +got):\n%s", diff)
+		}
+		if diff := miscounted(s) + miscounted(back); diff != "" {
+			t.Fatal(diff)
 		}
 		// The copies must also go on alike.
 		seed := r.Uint64()

@@ -101,4 +101,5 @@ type AuditHead struct {
 // Sizes counts what the state holds, for metrics.
 type Sizes struct {
 	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays, AuditHeads, Providers int
+	Stores, Secrets                                                                                                 int
 }

@@ -24,7 +24,11 @@ func (t *Txn) DeleteStore(name string) {
 // ClearStore drops all that the store holds, and counts anew: nothing of it could be opened under other keys.
 func (t *Txn) ClearStore(name string) {
 	t.dropSecrets(name)
-	t.count(name, func(n *tally) { *n = tally{store: name, forgotten: t.index} })
+	t.count(name, func(n *tally) {
+		*n = tally{store: name, forgotten: t.index}
+		s, _ := t.Store(name)
+		n.follow(s)
+	})
 }
 
 func (t *Txn) dropSecrets(store string) {

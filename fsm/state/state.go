@@ -337,5 +337,7 @@ func (d *data) Sizes() Sizes {
 		Replays:         d.replays.len(),
 		AuditHeads:      d.heads.len(),
 		Providers:       d.providers.len(),
+		Stores:          d.stores.len(),
+		Secrets:         d.secrets.len(),
 	}
 }

@@ -55,6 +55,7 @@ func sample() *State {
 		t.PutProvider(&iam.Provider{ID: "dex", OIDC: &iam.OIDCProvider{Issuer: "https://i", BaseURL: "https://a", ClientID: "c", SealedSecret: []byte{1}}})
 		t.PutAuditHead(AuditHead{Master: "s1", Sequence: 4, Hash: Hash{4}, Time: epoch, Rotated: true})
 		t.PutAuditHead(AuditHead{Master: "s1", Sequence: 5, Hash: Hash{5}, Time: epoch})
+		sampleSecrets(t)
 	})
 }
 
@@ -89,7 +90,7 @@ func TestReadsAnswerFromEveryDirection(t *testing.T) {
 		"staff on r": "read",
 		"bob as gid": "",
 		"super":      []bool{true, false},
-		"sizes":      Sizes{Users: 4, ServiceAccounts: 1, Groups: 2, ACLs: 2, Memberships: 3, Grants: 3, SigningKeys: 2, Cutoffs: 2, Replays: 1, AuditHeads: 2, Providers: 2},
+		"sizes":      Sizes{Users: 4, ServiceAccounts: 1, Groups: 2, ACLs: 2, Memberships: 3, Grants: 3, SigningKeys: 2, Cutoffs: 2, Replays: 1, AuditHeads: 2, Providers: 2, Stores: 2, Secrets: 4},
 		"removed":    []bool{true, false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -137,7 +138,7 @@ func TestDeletingAUserTakesEverythingAlong(t *testing.T) {
 			t.DeleteUser(uid)
 		}
 	})
-	want := Sizes{Users: 1, Groups: 2, ACLs: 2, Grants: 2, SigningKeys: 2, Cutoffs: 2, AuditHeads: 2, Providers: 2}
+	want := Sizes{Users: 1, Groups: 2, ACLs: 2, Grants: 2, SigningKeys: 2, Cutoffs: 2, AuditHeads: 2, Providers: 2, Stores: 2, Secrets: 4}
 	if diff := cmp.Diff(want, deleted.Sizes()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -17,7 +17,7 @@ import (
 // mutate makes a random change that touches many trees.
 func mutate(t *Txn, r *rand.Rand) {
 	uid, gid, rid := fmt.Sprint("u", r.IntN(200)), fmt.Sprint("g", r.IntN(20)), fmt.Sprint("r", r.IntN(20))
-	switch r.IntN(14) {
+	switch r.IntN(20) {
 	case 0, 1:
 		t.PutUser(regular(uid))
 	case 2:
@@ -49,6 +49,10 @@ func mutate(t *Txn, r *rand.Rand) {
 		t.PutProvider(&iam.Provider{ID: uid, SAML: &iam.SAMLProvider{Metadata: gid, BaseURL: rid}})
 	case 13:
 		t.DeleteProvider(uid)
+	case 14, 15, 16, 17, 18:
+		mutateSecret(t, r)
+	case 19:
+		mutateStore(t, r)
 	case 11:
 		newest, _ := t.AuditHead(uid)
 		t.PutAuditHead(AuditHead{Master: uid, Sequence: newest.Sequence + uint64(1+r.IntN(2)), Time: epoch, Rotated: r.IntN(2) == 0})
@@ -83,6 +87,9 @@ func TestRollbackTakesEverythingBack(t *testing.T) {
 		}
 		if a, b := after.memberOf.len(), after.grantsOf.len(); a != after.members.len() || b != after.grants.len() {
 			t.Fatalf("round %d: one direction has %d and %d items, the other %d and %d", round, a, b, after.members.len(), after.grants.len())
+		}
+		if diff := miscounted(after); diff != "" {
+			t.Fatalf("round %d: %s", round, diff)
 		}
 		s = kept
 	}
