@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,6 +55,8 @@ type Barrier struct {
 	mu      sync.RWMutex
 	stores  map[string]*store
 	refused map[string]uint64 // epoch up to which a store stays sealed here (Refuse)
+
+	collecting atomic.Bool // whether a collection is about to begin
 }
 
 // store is one store as the state has it.

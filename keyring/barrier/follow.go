@@ -2,6 +2,7 @@ package barrier
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -21,9 +22,8 @@ func (b *Barrier) Follow(specs []Spec) {
 	}
 	for name, s := range b.stores {
 		if !named[name] {
-			s.close()
+			b.close(s)
 			delete(b.stores, name)
-			delete(b.refused, name)
 		}
 	}
 }
@@ -56,11 +56,11 @@ func (b *Barrier) followOne(next Spec) {
 	s.spec = next
 	switch {
 	case s.keys == nil, next.Sealed, next.Epoch != was.Epoch, next.Cluster != was.Cluster:
-		s.close()
+		b.close(s)
 	case next.RootID == was.RootID:
 		s.install(s.keys.root())
 	default:
-		s.promote()
+		b.promote(s)
 	}
 }
 
@@ -72,10 +72,25 @@ func (s *store) install(root []byte) {
 }
 
 // close wipes what there is. The caller holds mu.
-func (s *store) close() {
-	s.keys.wipe()
-	s.keys = nil
+func (b *Barrier) close(s *store) {
 	s.drop()
+	if s.keys != nil {
+		s.keys.wipe()
+		s.keys = nil
+		b.collect()
+	}
+}
+
+// collect has what ciphers left on the heap erased soon, which on an idle master may take minutes: the garbage collector
+// erases it once it has seen that nobody uses it, and swept it. One that is under way may have begun too early, hence two.
+func (b *Barrier) collect() {
+	if b.collecting.CompareAndSwap(false, true) {
+		go func() {
+			b.collecting.Store(false)
+			runtime.GC()
+			runtime.GC()
+		}()
+	}
 }
 
 // Install brings in the root key of a store that the state says is open at that epoch. The key is copied. It fails with
@@ -104,7 +119,7 @@ func (b *Barrier) Refuse(name string, epoch uint64) {
 	defer b.mu.Unlock()
 	b.refused[name] = max(b.refused[name], epoch)
 	if s := b.stores[name]; s != nil && s.spec.Epoch <= epoch {
-		s.close()
+		b.close(s)
 	}
 }
 
@@ -159,9 +174,9 @@ func (s *store) drop() {
 
 // promote puts the offered root key in the place of the old one if the state now names it, and otherwise closes the store:
 // it was initialised anew, or this master has not got the offer. The caller holds mu.
-func (s *store) promote() {
+func (b *Barrier) promote(s *store) {
 	if s.offer == nil || s.offer.rootID != s.spec.RootID || !s.spec.opensWith(s.offer.keys.root()) {
-		s.close()
+		b.close(s)
 		return
 	}
 	s.install(s.offer.keys.root())
