@@ -94,9 +94,13 @@ func TestAnOfferIsForgotten(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := opened(t)
 			f.offer(mustSeal(t, "cluster", "default"))
+			f.mu.RLock()
 			offered := f.stores["default"].offer.keys
+			f.mu.RUnlock()
 			end(f)
 			synctest.Wait()
+			f.mu.RLock()
+			defer f.mu.RUnlock()
 			if offered.memory.Bytes() != nil {
 				t.Errorf("%s the offered key is still in memory", name)
 			}
