@@ -17,7 +17,8 @@ type follower struct {
 	position
 	match       uint64 // newest acknowledged index, committed or not
 	contact     time.Time
-	movedAt     time.Time // when match last grew
+	movedAt     time.Time // when match last grew, or a part of a snapshot was sent
+	restoring   bool      // a snapshot was sent, and not yet acknowledged
 	closeAt     time.Time // since when it has been close behind; zero: it is not
 	behindSince time.Time // since when it is behind without moving
 }
@@ -57,6 +58,14 @@ func (p *progress) acknowledged(id string, index, committed uint64) {
 		f.match, f.movedAt = index, time.Now()
 	}
 	f.Index = max(f.Index, min(index, committed))
+}
+
+// sent notes that a part of a snapshot went to a server, or with last all of it.
+func (p *progress) sent(id string, last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.peer(id)
+	f.movedAt, f.restoring = time.Now(), last
 }
 
 // of returns a copy of what is known about a server.

@@ -172,7 +172,8 @@ func cutEntries(entries []*raft.Log, limit int) []*raft.Log {
 
 // InstallSnapshot implements raft.Transport.
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	if err := t.NetworkTransport.InstallSnapshot(id, target, req, resp, data); err != nil {
+	defer t.progress.sent(string(id), false)
+	if err := t.NetworkTransport.InstallSnapshot(id, target, req, resp, &snapshotReader{data, string(id), t.progress}); err != nil {
 		return err
 	}
 	t.progress.contact(string(id), resp.Term)
@@ -180,6 +181,19 @@ func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress,
 		t.progress.acknowledged(string(id), req.LastLogIndex, req.LastLogIndex)
 	}
 	return nil
+}
+
+// snapshotReader notes that a snapshot is on its way: a server that gets one may be behind for minutes.
+type snapshotReader struct {
+	io.Reader
+	to       string
+	progress *progress
+}
+
+func (r *snapshotReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	r.progress.sent(r.to, err == io.EOF)
+	return n, err
 }
 
 // Close implements raft.WithClose.

@@ -14,6 +14,7 @@ import (
 const (
 	watchInterval   = time.Second
 	frozenAfter     = 30 * time.Second // a follower in contact whose log does not move for so long is stuck
+	restoreAfter    = 10 * time.Minute // one that was sent a snapshot reads it back, and puts its state together
 	lowDiskPatience = 5 * time.Second
 )
 
@@ -107,7 +108,11 @@ func (n *Node) stuck(id string, last uint64, now time.Time) (stuck bool) {
 		if f.movedAt.After(f.behindSince) {
 			f.behindSince = f.movedAt
 		}
-		if behind && now.Sub(f.behindSince) >= frozenAfter {
+		limit := frozenAfter
+		if f.restoring {
+			limit = restoreAfter
+		}
+		if behind && now.Sub(f.behindSince) >= limit {
 			stuck, f.behindSince = true, now
 		}
 	})
