@@ -34,15 +34,16 @@ var house = map[string][]string{
 	"cluster":             {"cluster/disk", "cluster/gossip", "cluster/relay", "fsm/fault"},
 	"cluster/clustertest": {"cluster", "cluster/disk", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "keyring"},
 
-	"keyring":            {},
-	"keyring/autounseal": {"keyring"},
-	"keyring/barrier":    {"keyring/secretmem"},
-	"keyring/clientca":   {},
-	"keyring/password":   {"fsm/iam"},
-	"keyring/pgp":        {},
-	"keyring/secretmem":  {},
-	"keyring/shamir":     {},
-	"keyring/token":      {"fsm/iam", "keyring"},
+	"keyring":                   {},
+	"keyring/autounseal":        {"keyring"},
+	"keyring/barrier":           {"keyring/secretmem"},
+	"keyring/clientca":          {},
+	"keyring/password":          {"fsm/iam"},
+	"keyring/pgp":               {},
+	"keyring/secretmem":         {},
+	"keyring/secretmem/memscan": {},
+	"keyring/shamir":            {},
+	"keyring/token":             {"fsm/iam", "keyring"},
 
 	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
 	"httpapi/audit":       {},
@@ -51,7 +52,7 @@ var house = map[string][]string{
 	"httpapi/conformance": {},                                      // nothing but tests
 	"httpapi/cutoff":      {"fsm/command", "fsm/fault", "httpapi"}, // what every way to cut tokens off shares
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/provider",
-		"keyring", "keyring/password", "keyring/token"},
+		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
 
 	"httpapi/secretsapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state", "httpapi", "keyring/barrier"},
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
