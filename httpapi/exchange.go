@@ -107,6 +107,15 @@ func (x *exchange) serve(rt *router) {
 	}
 	x.audit(resp)
 	status = x.write(resp)
+	x.forget(resp)
+}
+
+// forget overwrites what a Sensitive row was sent and has answered.
+func (x *exchange) forget(resp *Response) {
+	if x.row != nil && x.row.Sensitive {
+		clear(x.req.Body)
+		clear(resp.Raw)
+	}
 }
 
 // statusGone is the status in metrics of requests whose client left before the answer.

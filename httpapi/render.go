@@ -47,6 +47,12 @@ func (r *renderer) release() {
 	}
 }
 
+// wipe overwrites what was rendered.
+func (r *renderer) wipe() {
+	clear(r.compact.Bytes())
+	clear(r.pretty)
+}
+
 // appendIndented lays out compact JSON, which lies at that depth of a document, as Python's json does with an indent of two. It
 // is a fraction of the work of json.Indent because its input is known to be what encoding/json wrote.
 func appendIndented(out, in []byte, depth int) []byte {

@@ -96,6 +96,8 @@ type Route struct {
 	// WithoutQuorum marks a Linearizable row that a master without a quorum may answer from the state it has, if the operator
 	// allows that (Options.LoginMaxStale): logins.
 	WithoutQuorum bool
+	// Sensitive rows carry shares of keys: the memory of body and answer is overwritten once the request is answered.
+	Sensitive bool
 	// NoStore marks answers that no cache may keep: tokens, secrets.
 	NoStore bool
 	// Audited marks reads of secrets: nothing is answered while the record of the decision cannot be made durable. Rows that

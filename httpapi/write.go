@@ -37,6 +37,9 @@ func (x *exchange) write(resp *Response) int {
 	}
 	r := renderers.Get().(*renderer)
 	defer r.release()
+	if x.row != nil && x.row.Sensitive {
+		defer r.wipe()
+	}
 	body, err := r.render(resp.Body, x.style())
 	if err != nil {
 		resp = x.failed(err)
