@@ -88,8 +88,9 @@ func (m *master) run(ctx context.Context) error {
 	nodeCtx, stopNode := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopNode()
 	group, groupCtx := errgroup.WithContext(nodeCtx)
-	group.Go(func() error { return m.node.Run(nodeCtx, m.server.Peer(), m.duties()...) })
+	group.Go(func() error { return m.node.Run(nodeCtx, m.peerHandler(), m.duties()...) })
 	group.Go(func() error { return m.openForClients(groupCtx) })
+	group.Go(func() error { return m.keys.Run(groupCtx) })
 	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
 	group.Go(func() error { return m.teller.run(ctx) })
 	if m.tls != nil {
@@ -121,6 +122,7 @@ func (m *master) run(ctx context.Context) error {
 // drain sends clients elsewhere and waits for the requests that are under way.
 func (m *master) drain(ctx context.Context) {
 	m.status.Load().draining.Store(true)
+	m.hub.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, self, _ := m.node.Leader(); self {

@@ -39,13 +39,14 @@ type master struct {
 	exit func(int)
 
 	machine *fsm.Machine
-	node    *cluster.Node
-	audit   *audit.Log // nil when there is none
-	teller  *auditTeller
-	rules   *ruleFile
-	server  *httpapi.Server
-	names   *names                 // nil unless --dns-listen is set
-	status  atomic.Pointer[status] // set when there is a node
+	sealed
+	node   *cluster.Node
+	audit  *audit.Log // nil when there is none
+	teller *auditTeller
+	rules  *ruleFile
+	server *httpapi.Server
+	names  *names                 // nil unless --dns-listen is set
+	status atomic.Pointer[status] // set when there is a node
 
 	admin   door // the API listeners have doors of their own
 	servers []*http.Server
@@ -54,7 +55,10 @@ type master struct {
 
 // wire builds the parts, the lowest first. It ends with the start line.
 func (m *master) wire(ctx context.Context, stderr io.Writer) error {
-	m.machine = fsm.New(fsm.Options{Logger: m.log, MaxLevel: maxLevel, OnDivergence: m.fatal})
+	if err := m.openSealed(); err != nil {
+		return err
+	}
+	m.machine = fsm.New(fsm.Options{Logger: m.log, MaxLevel: maxLevel, OnDivergence: m.fatal, OnPublish: m.published})
 	m.follow(m.primaryKey)
 	var err error
 	if m.node, err = cluster.New(ctx, m.nodeConfig()); err != nil {
@@ -161,6 +165,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 	routes = append(routes, declareapi.New(declareapi.Options{
 		Submitter: submitSeam{m.machine, m.node}, Keys: m.ring, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
 	routes = append(routes, auditapi.New(auditapi.Options{Submitter: submitSeam{m.machine, m.node}, Log: m.audit, Master: m.node.ID()})...)
+	routes = append(routes, m.secretRoutes()...)
 	policies := m.policies()
 	return httpapi.New(httpapi.Options{
 		Routes:         slices.Concat(routes, policies.Routes(), m.dcosRoutes()),
@@ -183,6 +188,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 func (m *master) collectors() []prometheus.Collector {
 	all := append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector())
 	all = append(all, m.names.collectors()...)
+	all = append(all, m.keys.Collectors()...)
 	all = append(all, m.rules.collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)

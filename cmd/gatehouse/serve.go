@@ -113,7 +113,8 @@ func (m *master) openForClients(ctx context.Context) error {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for m.machine.State().Meta().ClusterID == "" || m.awaitsBootstrap() {
+	patience := time.Now().Add(storePatience)
+	for m.machine.State().Meta().ClusterID == "" || m.awaitsBootstrap() || m.awaitsStore() && time.Now().Before(patience) {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
