@@ -46,6 +46,8 @@ type house struct {
 	before  func(command.Command) // called before an entry is appended
 	turn    atomic.Int64          // of the masters
 
+	roots roots
+
 	mu  sync.Mutex // guards log, and orders what is applied
 	log []*raft.Log
 }
@@ -74,6 +76,7 @@ type master struct {
 	logs    *lockedBuffer
 	audits  *lockedBuffer
 	auditor *audit.Log // nil unless the house is audited
+	safe    *safe
 
 	public, internal, admin http.Handler
 }
@@ -84,15 +87,16 @@ func newHouse(t testing.TB, s setting) *house {
 	if s.masters == 0 {
 		s.masters = 3
 	}
-	h := &house{t: t, setting: s, clock: &clock{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}}
+	h := &house{t: t, setting: s, clock: &clock{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}, roots: roots{keys: map[string][]byte{}}}
 	for i := range s.masters {
 		h.masters = append(h.masters, h.newMaster(fmt.Sprintf("master-%d", i+1)))
 	}
 	h.submit(command.Header{Time: h.clock.Now()}, command.InitCluster{
-		ClusterID: "cluster-1", Level: maxLevel, PrimaryKeyID: ring().PrimaryID(), SigningKey: *signingKey(),
+		ClusterID: clusterID, Level: maxLevel, PrimaryKeyID: ring().PrimaryID(), SigningKey: *signingKey(),
 		Superuser: &iam.User{UID: root, Description: "Bootstrap superuser", PasswordHash: "$fake$" + rootPassword, ProviderType: iam.Internal},
 	})
 	h.submit(command.Header{Time: h.clock.Now(), Term: term}, command.BeginTerm{LeaderID: h.leader().id})
+	h.addStore("default")
 	return h
 }
 
@@ -102,12 +106,10 @@ func (h *house) rewind(length int) {
 	h.log = h.log[:length:length]
 	h.mu.Unlock()
 	for _, m := range h.masters {
-		m.Machine = newMachine()
+		m.Machine = m.safe.newMachine()
 	}
 	mustDo(h.leader().WaitIndex(context.Background(), uint64(length)))
 }
-
-func newMachine() *fsm.Machine { return fsm.New(fsm.Options{MaxLevel: maxLevel}) }
 
 // length is that of the log: what changes nothing leaves it as it is.
 func (h *house) length() int {
@@ -131,7 +133,8 @@ func (h *house) submit(header command.Header, c command.Command) {
 }
 
 func (h *house) newMaster(id string) *master {
-	m := &master{Machine: newMachine(), house: h, id: id, logs: &lockedBuffer{}, audits: &lockedBuffer{}}
+	kept := newSafe()
+	m := &master{Machine: kept.newMachine(), safe: kept, house: h, id: id, logs: &lockedBuffer{}, audits: &lockedBuffer{}}
 	logger := slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if h.setting.quiet {
 		logger = slog.New(slog.DiscardHandler)
@@ -163,7 +166,7 @@ func (m *master) routes(logger *slog.Logger) []httpapi.Route {
 		Logger: logger, Now: m.house.clock.Now, Sleep: m.house.clock.Sleep, Edition: m.house.setting.edition,
 	})
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
-	return slices.Concat(rows, policies.Routes(),
+	return slices.Concat(rows, m.secretRoutes(logger), policies.Routes(),
 		auditapi.New(auditapi.Options{Submitter: m, Log: m.auditor, Master: m.id, Now: m.house.clock.Now}),
 		declareapi.New(declareapi.Options{Submitter: m, TokenLife: iamapi.LongestTokenLife, Now: m.house.clock.Now}),
 		dcosapi.Routes(dcosapi.Options{Edition: m.house.setting.edition, CA: func() []byte { return []byte("a certificate") }}))

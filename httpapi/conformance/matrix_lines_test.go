@@ -14,6 +14,7 @@ const (
 	superuser             // superusers
 	asked                 // policy queries: superusers, and whoever asks about itself; on the internal listener and the admin socket anybody
 	operator              // the admin socket, without any token
+	granted               // superusers, and holders of the right on the secret or directory in the path (contract 3.6)
 )
 
 // line is a row of the table of routes and a request for it that succeeds.
@@ -57,7 +58,7 @@ func lines() []line {
 		{id: "iam.acls.update", rule: managers, method: "PATCH", target: aclPath(targetRID), body: `{"description":"x"}`, status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.delete", rule: managers, method: "DELETE", target: aclPath(targetRID), status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.permissions", rule: managers, method: "GET", target: aclPath(targetRID) + "/permissions", status: 200, ghost: aclPath(ghostRID) + "/permissions"},
-	}, grantLines("users", "target"), grantLines("groups", "team"), []line{
+	}, grantLines("users", "target"), grantLines("groups", "team"), secretLines(), []line{
 		{id: "iam.auth.login", rule: public, method: "POST", target: loginPath, body: object("uid", root, "password", rootPassword), status: 200},
 		{id: "iam.auth.start", rule: public, method: "GET", target: loginPath, status: 400},
 		{id: "iam.auth.logout", rule: public, method: "GET", target: prefix + "/auth/logout", status: 200},
@@ -132,5 +133,25 @@ func grantLines(kind, principal string) []line {
 		{id: "iam.acls." + kind + ".get", rule: managers, method: "GET", target: entry + "/read", status: 200, ghost: ghost + "/read"},
 		{id: "iam.acls." + kind + ".grant", rule: managers, method: "PUT", target: entry + "/update", status: 204, ghost: ghost + "/read"},
 		{id: "iam.acls." + kind + ".revoke", rule: managers, method: "DELETE", target: entry + "/read", status: 204, ghost: ghost + "/read"},
+	}
+}
+
+// secretLines are the rows of secrets. There are target/one and target/deleted, which is.
+func secretLines() []line {
+	const ours = "/gatehouse/v1/secrets/default"
+	value := object("value", "x")
+	return []line{
+		{id: "secrets.read", rule: granted, method: "GET", target: secretPath("target/one"), status: 200, ghost: secretPath("target/ghost")},
+		{id: "secrets.create", rule: granted, method: "PUT", target: secretPath("target/new"), body: value, status: 201, ghost: secretPath("target/one")},
+		{id: "secrets.update", rule: granted, method: "PATCH", target: secretPath("target/one"), body: value, status: 204, ghost: secretPath("target/ghost")},
+		{id: "secrets.delete", rule: granted, method: "DELETE", target: secretPath("target/one"), status: 204, ghost: secretPath("target/ghost")},
+		{id: "secrets.renew", rule: granted, method: "PUT", target: leasePath("renew", "target/one"), body: `{"duration":"1h"}`, status: 204, ghost: leasePath("renew", "ghost")},
+		{id: "secrets.revoke", rule: granted, method: "PUT", target: leasePath("revoke", "target/one"), status: 204, ghost: leasePath("revoke", "ghost")},
+		{id: "gatehouse.secrets.versions", rule: granted, method: "GET", target: ours + "/versions/target/one", status: 200, ghost: ours + "/versions/ghost"},
+		{id: "gatehouse.secrets.deleted", rule: granted, method: "GET", target: ours + "/deleted/", status: 200, ghost: ours + "/deleted/ghost"},
+		{id: "gatehouse.secrets.watch", rule: granted, method: "GET", target: ours + "/watch?prefix=target", status: 200, ghost: ours + "/watch?prefix=ghost"},
+		{id: "gatehouse.secrets.undelete", rule: granted, method: "POST", target: ours + "/undelete/target/deleted", status: 204, ghost: ours + "/undelete/ghost"},
+		{id: "gatehouse.secrets.purge", rule: granted, method: "POST", target: ours + "/purge/target/deleted", status: 204, ghost: ours + "/purge/ghost"},
+		{id: "gatehouse.secrets.space", rule: anyone, method: "GET", target: ours + "/space?service=/target&path=target/one", status: 200},
 	}
 }

@@ -17,6 +17,7 @@ type caller struct {
 	token     string
 	manager   bool // full on dcos:adminrouter:acs, or superuser
 	superuser bool
+	keeper    bool // full on all secrets of the store default, and on its list
 }
 
 // inhabited is a house with what the lines ask for, and its callers.
@@ -25,7 +26,7 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 	edition := map[httpapi.Authorization]httpapi.Edition{httpapi.AuthorizationOpen: httpapi.Open}[authorization]
 	h := newHouse(t, setting{authorization: authorization, edition: edition, masters: 2, quiet: true})
 	token := h.login(root, rootPassword)
-	for _, uid := range []string{"target", "user", "member", "holder", "group-holder", "reader", "half", "gone", "revoked"} {
+	for _, uid := range []string{"target", "user", "member", "holder", "group-holder", "reader", "half", "gone", "revoked", "keeper"} {
 		h.addUser(token, uid)
 	}
 	h.addService(token, "robot")
@@ -45,9 +46,17 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 		h.grant(token, "dcos:adminrouter:acs", "users", "reader", action)
 	}
 	h.grant(token, "dcos:superuser", "users", "half", "read")
-	for _, uid := range []string{"user", "robot", "member", "holder", "group-holder", "reader"} {
+	for _, uid := range []string{"user", "robot", "member", "holder", "group-holder", "reader", "keeper"} {
 		h.grant(token, "dcos:everybody", "users", uid, "read")
 	}
+	for _, rid := range []string{"dcos:secrets:default:/*", "dcos:secrets:list:default:/*"} {
+		h.addACL(token, rid)
+		h.grant(token, rid, "users", "keeper", "full")
+	}
+	for _, path := range []string{"target/one", "target/deleted"} {
+		h.do("PUT", secretPath(path), token, object("value", "of "+path)).want(t, http.StatusCreated, "")
+	}
+	h.do("DELETE", secretPath("target/deleted"), token, "").want(t, http.StatusNoContent, "")
 	h.do("PUT", oidcPath("target"), token, dex).want(t, http.StatusCreated, "")
 	h.do("PUT", samlPath("target-saml"), token, adfs).want(t, http.StatusCreated, "")
 	callers := []caller{
@@ -59,6 +68,7 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 		{name: "a holder of full on dcos:adminrouter:acs", uid: "holder", manager: true},
 		{name: "a member of a group that holds it", uid: "group-holder", manager: true},
 		{name: "a holder of everything there but full", uid: "reader"},
+		{name: "a keeper of secrets", uid: "keeper", keeper: true},
 		{name: "a superuser", uid: root, token: token, manager: true, superuser: true},
 		{name: "a superuser by one action", uid: "half", manager: true, superuser: true},
 		{name: "a user who was deleted", token: h.loginUser("gone")},
@@ -90,7 +100,7 @@ type surface struct {
 var surfaces = []surface{
 	{name: "the API listener", door: func(m *master) http.Handler { return m.public }, serves: func(string) bool { return true }},
 	{name: "the internal listener", door: func(m *master) http.Handler { return m.internal }, trusted: true, serves: func(path string) bool {
-		return strings.HasPrefix(path, "/gatehouse/v1/") || strings.HasPrefix(path, prefix+"/internal/") || path == "/metrics"
+		return strings.HasPrefix(path, "/gatehouse/v1/") && !strings.HasPrefix(path, "/gatehouse/v1/secrets/") || strings.HasPrefix(path, prefix+"/internal/") || path == "/metrics"
 	}},
 	{name: "the admin socket", door: func(m *master) http.Handler { return m.admin }, trusted: true, open: true, serves: func(string) bool { return true }},
 }
@@ -104,7 +114,7 @@ func (l line) verdict(c caller, s surface, open bool) int {
 		return l.status
 	case c.uid == "":
 		return http.StatusUnauthorized
-	case c.superuser, l.rule == anyone, l.rule <= owner && (c.manager || open):
+	case c.superuser, l.rule == anyone, l.rule == granted && c.keeper, l.rule <= owner && (c.manager || open):
 		return l.status
 	}
 	return http.StatusForbidden
