@@ -1,0 +1,85 @@
+package apitest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// Call is one request of a client.
+type Call struct {
+	Method, Path string
+	// Body is sent as it is, with Type as its content type unless that is empty; nil sends none.
+	Body []byte
+	Type string
+	// Token is sent in the way of DC/OS unless it is empty.
+	Token  string
+	Header map[string]string
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// Request is the call as the server sees it.
+func (c Call) Request() *http.Request {
+	var body io.Reader
+	if c.Body != nil {
+		body = bytes.NewReader(c.Body)
+	}
+	r := httptest.NewRequest(c.Method, c.Path, body)
+	if c.Type != "" {
+		r.Header.Set("Content-Type", c.Type)
+	}
+	if c.Token != "" {
+		r.Header.Set("Authorization", "token="+c.Token)
+	}
+	for name, value := range c.Header {
+		r.Header.Set(name, value)
+	}
+	r.RemoteAddr = "192.0.2.10:4711"
+	return r
+}
+
+// Call sends the request to the master.
+func (m *Master) Call(c Call) Answer {
+	w := httptest.NewRecorder()
+	m.Public.ServeHTTP(w, c.Request())
+	return Answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// Problem is an error body.
+type Problem struct{ Title, Description, Code, Message string }
+
+// Want fails the test unless the answer has that status and, of an error, that code.
+func (a Answer) Want(t testing.TB, status int, code string) Answer {
+	t.Helper()
+	var p Problem
+	if status >= http.StatusBadRequest && a.Body != "" {
+		a.Into(t, &p)
+	}
+	if a.Status != status || p.Code != code {
+		t.Fatalf("got %d %s, want %d %s", a.Status, a.Body, status, code)
+	}
+	return a
+}
+
+// OK fails the test unless the answer is a success of that status.
+func (a Answer) OK(t testing.TB, status int) Answer {
+	t.Helper()
+	return a.Want(t, status, "")
+}
+
+// Into decodes the body.
+func (a Answer) Into(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(a.Body), v); err != nil {
+		t.Fatalf("status %d: decode %q: %v", a.Status, a.Body, err)
+	}
+}
