@@ -186,7 +186,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 }
 
 func (m *master) collectors() []prometheus.Collector {
-	all := append(m.node.Collectors(), newBuildCollector(m.machine), goCollector(), processCollector())
+	all := append(m.node.Collectors(), newBuildCollector(m.machine), m.reencryptions, goCollector(), processCollector())
 	all = append(all, m.names.collectors()...)
 	all = append(all, m.keys.Collectors()...)
 	all = append(all, m.rules.collectors()...)

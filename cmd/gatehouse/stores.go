@@ -25,11 +25,14 @@ type sealed struct {
 	keys    *keyholder.Holder
 	hub     *secretsapi.Hub
 	stores  *storeapi.API
+
+	reencryptions *reencryptMeter
 }
 
 // openSealed makes the barrier and whoever keeps it in step with the state, before there is a state.
 func (m *master) openSealed() (err error) {
 	m.barrier, m.hub = barrier.New(), secretsapi.NewHub()
+	m.reencryptions = newReencryptMeter(func() *state.State { return m.machine.State() })
 	m.keys, err = keyholder.New(keyholder.Options{Cluster: keySeam{m}, Machine: keySeam{m}, Barrier: m.barrier, Auto: m.unsealer,
 		DataDir: m.cfg.DataDir, Logger: m.log})
 	return err
