@@ -70,7 +70,7 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 	}
 	await(t, 10*time.Second, "node.json with the level", func() error {
 		data, err := os.ReadFile(filepath.Join(dir, "node.json"))
-		if err == nil && !strings.Contains(string(data), `"level": 2`) {
+		if err == nil && !strings.Contains(string(data), fmt.Sprintf(`"level": %d`, maxLevel)) {
 			err = errors.New(string(data))
 		}
 		return err
@@ -97,8 +97,8 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 
 	// The same command line starts it again with what it knew.
 	p, api = single(t, dir)
-	if again := p.logLine("master starting"); again["cluster_level"] != 2.0 || again["cluster_id"] == "" {
-		t.Errorf("the start line of a restart: %v; want level 2 and the cluster", again)
+	if again := p.logLine("master starting"); again["cluster_level"] != float64(maxLevel) || again["cluster_id"] == "" {
+		t.Errorf("the start line of a restart: %v; want level %d and the cluster", again, maxLevel)
 	}
 	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {
 		t.Errorf("the superuser cannot log in after a restart: %v", err)

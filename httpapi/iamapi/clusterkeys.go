@@ -13,6 +13,7 @@ import (
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/keyring"
+	"gatehouse/keyring/autounseal"
 )
 
 // clusterKey is a key of the key files, and who has it.
@@ -26,13 +27,18 @@ type clusterKey struct {
 	SigningKeys int `json:"signing_keys"`
 	// ClientSecrets is how many client secrets of identity providers are.
 	ClientSecrets int `json:"client_secrets"`
+	// AutoUnseal is how many secret stores that open by themselves are.
+	AutoUnseal int `json:"auto_unseal"`
 }
+
+// sealings counts what a cluster key seals in the state.
+type sealings struct{ signingKeys, clientSecrets, autoUnseal int }
 
 // listClusterKeys asks every master which keys it has. Any of them can be asked, and no key is ever shown but its id.
 func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	holders := a.Masters.KeyHolders(ctx)
 	primary := r.State.Meta().PrimaryKeyID
-	signing, secrets := sealedBy(r.State)
+	sealed := sealedBy(r.State)
 	list := array[clusterKey]{Array: []clusterKey{}}
 	for _, id := range keyIDs(r.State, holders) {
 		k := clusterKey{ID: id, Primary: id == primary, Masters: []string{}, Unconfirmed: []string{}}
@@ -43,7 +49,7 @@ func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi
 				k.Unconfirmed = append(k.Unconfirmed, h.ID)
 			}
 		}
-		k.SigningKeys, k.ClientSecrets = signing[id], secrets[id]
+		k.SigningKeys, k.ClientSecrets, k.AutoUnseal = sealed[id].signingKeys, sealed[id].clientSecrets, sealed[id].autoUnseal
 		list.Array = append(list.Array, k)
 	}
 	return &httpapi.Response{Body: list}, nil
@@ -55,20 +61,23 @@ func keyIDs(s *state.State, holders []KeyHolder) []string {
 	for _, h := range holders {
 		ids = append(ids, h.KeyIDs...)
 	}
-	signing, secrets := sealedBy(s)
-	ids = slices.AppendSeq(slices.AppendSeq(ids, maps.Keys(signing)), maps.Keys(secrets))
+	ids = slices.AppendSeq(ids, maps.Keys(sealedBy(s)))
 	slices.Sort(ids)
 	primary := s.Meta().PrimaryKeyID
 	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == primary })
 	return append([]string{primary}, ids...)
 }
 
-// sealedBy counts the signing keys and the client secrets that each cluster key seals.
-func sealedBy(s *state.State) (signing, secrets map[string]int) {
-	signing, secrets = map[string]int{}, map[string]int{}
+// sealedBy counts what each cluster key seals.
+func sealedBy(s *state.State) map[string]sealings {
+	all := map[string]sealings{}
+	count := func(id string, more sealings) {
+		n := all[id]
+		all[id] = sealings{n.signingKeys + more.signingKeys, n.clientSecrets + more.clientSecrets, n.autoUnseal + more.autoUnseal}
+	}
 	for _, k := range s.SigningKeys() {
 		if by, err := keyring.SealedKeyID(k.Sealed); err == nil {
-			signing[by]++
+			count(by, sealings{signingKeys: 1})
 		}
 	}
 	for p := range s.Providers() {
@@ -76,10 +85,15 @@ func sealedBy(s *state.State) (signing, secrets map[string]int) {
 			continue
 		}
 		if by, err := keyring.SealedKeyID(p.OIDC.SealedSecret); err == nil {
-			secrets[by]++
+			count(by, sealings{clientSecrets: 1})
 		}
 	}
-	return signing, secrets
+	for store := range s.Stores() {
+		if seal := store.Seal; seal != nil && seal.Auto != nil && seal.Auto.Method == autounseal.NameKeyFile {
+			count(seal.Auto.KeyID, sealings{autoUnseal: 1})
+		}
+	}
+	return all
 }
 
 func (h *KeyHolder) has(id string) bool { return h.Answered && slices.Contains(h.KeyIDs, id) }

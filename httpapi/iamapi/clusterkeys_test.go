@@ -7,6 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/command"
+	"gatehouse/fsm/secret"
+	"gatehouse/fsm/state"
+	"gatehouse/keyring/autounseal"
 )
 
 const newClusterKey = "00112233445566ff"
@@ -70,5 +73,21 @@ func TestClusterKeysTellWhoHasThemAndWhatNeedsThem(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, list.Array); diff != "" {
 		t.Errorf("cluster keys (-want +got):\n%s", diff)
+	}
+}
+
+func TestStoresThatOpenByTheClusterKeyAreCounted(t *testing.T) {
+	store := func(name string, auto *secret.Auto) *secret.Store {
+		return &secret.Store{Name: name, Seal: &secret.Seal{RootID: name, Auto: auto}}
+	}
+	txn := state.New().Begin()
+	txn.PutStore(store("one", &secret.Auto{Method: autounseal.NameKeyFile, KeyID: "k1", Blob: []byte("b")}))
+	txn.PutStore(store("two", &secret.Auto{Method: autounseal.NameKeyFile, KeyID: "k1", Blob: []byte("b")}))
+	txn.PutStore(store("three", &secret.Auto{Method: autounseal.NamePKCS11, KeyID: "a1:root", Blob: []byte("b")})) // no cluster key
+	txn.PutStore(store("four", nil))
+	txn.PutStore(&secret.Store{Name: "five"})
+	want := map[string]sealings{"k1": {autoUnseal: 2}}
+	if diff := cmp.Diff(want, sealedBy(txn.Commit(1)), cmp.AllowUnexported(sealings{})); diff != "" {
+		t.Errorf("what cluster keys seal (-want +got):\n%s", diff)
 	}
 }
