@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/http/httptrace"
@@ -30,6 +31,8 @@ type Request struct {
 	// Path is below the base URL, escaped where it has to be: /acs/api/v1/users/alice.
 	Path  string
 	Query url.Values
+	// Header are further headers. They replace those that the package sets: Content-Type and Accept are application/json otherwise.
+	Header http.Header
 	// Body is sent as JSON; []byte is sent as it is, and nil is no body.
 	Body any
 	// Into is what the JSON of the answer is decoded into, unless it is nil.
@@ -44,6 +47,10 @@ type Request struct {
 
 	// answered says which refusals are answers, too.
 	answered func(*Response) bool
+	// directory allows Path to end in a slash.
+	directory bool
+	// wait is how long a master may keep the request open, beyond what it needs otherwise.
+	wait time.Duration
 }
 
 // Response is the answer to a Request that succeeded.
@@ -85,7 +92,11 @@ type call struct {
 }
 
 func (c *Client) prepare(r Request) (*call, error) {
-	if err := checkPath(r.Path); err != nil {
+	path := r.Path
+	if r.directory {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if err := checkPath(path); err != nil {
 		return nil, err
 	}
 	x := &call{Client: c, Request: r, patience: c.options.Patience, candidates: c.addresses.order()}
@@ -167,7 +178,7 @@ func (x *call) attemptTimeout() time.Duration {
 	if x.repeat == never {
 		return max(endurance, x.options.AttemptTimeout)
 	}
-	return x.options.AttemptTimeout
+	return x.options.AttemptTimeout + x.wait
 }
 
 func (x *call) build(ctx context.Context, address, token string) (*http.Request, error) {
@@ -194,6 +205,7 @@ func (x *call) build(ctx context.Context, address, token string) (*http.Request,
 	if body != nil {
 		set("Content-Type", "application/json")
 	}
+	maps.Copy(request.Header, x.Header)
 	if token != "" {
 		set("Authorization", "token="+token)
 	}

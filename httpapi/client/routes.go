@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strings"
 )
 
 // repetition says under which condition a request may be sent again.
@@ -50,7 +51,17 @@ var routes = []struct {
 	{http.MethodPost, adminPrefix + "/keys/*/retire", keyed},
 	{http.MethodPost, adminPrefix + "/cluster-keys/*/activate", keyed},
 	{http.MethodDelete, adminPrefix + "/masters/*", keyed},
-	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
+	{http.MethodDelete, secretsPrefix + "/secret/*/**", keyed},
+	{http.MethodPut, secretsPrefix + "/renew/*/**", keyed},
+	{http.MethodPut, secretsPrefix + "/revoke/*/**", keyed},
+	{http.MethodPost, storesPrefix + "/*/undelete/**", keyed},
+	{http.MethodPost, storesPrefix + "/*/purge/**", keyed},
+	{http.MethodPut, secretsPrefix + "/store/*", keyed},
+	{http.MethodPatch, storesPrefix + "/*", keyed},
+	{http.MethodDelete, secretsPrefix + "/store/*", keyed},
+	{http.MethodPut, secretsPrefix + "/unseal/*", harmless},
+	{http.MethodPut, secretsPrefix + "/auto-unseal/*", harmless},
+	{http.MethodPut, secretsPrefix + "/seal/*", harmless},
 }
 
 func (x *call) mayRepeat() repetition {
@@ -62,9 +73,8 @@ func (x *call) mayRepeat() repetition {
 		return keyed
 	}
 	for _, r := range routes {
-		match, _ := path.Match(r.pattern, x.Path)
 		switch {
-		case !match || r.method != x.Method:
+		case r.method != x.Method || !matches(r.pattern, x.Path):
 		case r.repeat == keyed && x.holdsPassword():
 			return never
 		default:
@@ -72,6 +82,19 @@ func (x *call) mayRepeat() repetition {
 		}
 	}
 	return never
+}
+
+// matches is path.Match, where ** at the end of a pattern stands for any number of segments.
+func matches(pattern, name string) bool {
+	prefix, deep := strings.CutSuffix(pattern, "/**")
+	if deep {
+		segments := strings.SplitN(name, "/", strings.Count(prefix, "/")+2)
+		if last := len(segments) - 1; last == strings.Count(prefix, "/")+1 {
+			name = strings.Join(segments[:last], "/")
+		}
+	}
+	match, _ := path.Match(prefix, name)
+	return match
 }
 
 // guessable are the members of bodies that can be guessed, given a hash of the body. The masters remember one under an Idempotency-Key, for
