@@ -124,17 +124,22 @@ func interrupted() error { return fail(StatusInterrupted, errors.New("interrupte
 
 // askPassword asks for a password that exists.
 func (a *app) askPassword(ctx context.Context, question, instead string) (string, error) {
+	return a.askHidden(ctx, "password", question, instead)
+}
+
+// askHidden asks for something that nobody is to see.
+func (a *app) askHidden(ctx context.Context, what, question, instead string) (string, error) {
 	if !a.terminalIn() {
-		return "", usage(errors.New("there is no terminal to ask for the password on"), instead)
+		return "", usage(fmt.Errorf("there is no terminal to ask for the %s on", what), instead)
 	}
 	typed, err := a.env.ReadPassword(ctx, question)
 	switch {
 	case ctx.Err() != nil:
 		return "", interrupted()
 	case err != nil:
-		return "", usage(fmt.Errorf("read the password: %w", err), instead)
+		return "", usage(fmt.Errorf("read the %s: %w", what, err), instead)
 	case typed == "":
-		return "", usage(errors.New("the password must not be empty"), "")
+		return "", usage(fmt.Errorf("the %s must not be empty", what), "")
 	}
 	return typed, nil
 }

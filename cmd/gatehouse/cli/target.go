@@ -151,9 +151,17 @@ func (a *app) urls() ([]string, error) {
 	return urls, nil
 }
 
+// checkURL shows no more of what it refuses than the host: there may be a password or a token in it.
 func checkURL(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	switch {
+	case err != nil || u.Opaque != "" || strings.Contains(text, "@") && u.User == nil:
+		return "", errors.New("what is given is no address of a cluster")
+	case u.User != nil:
+		return "", fmt.Errorf("the address of %s must not hold a user or a password", u.Host)
+	case u.RawQuery != "" || u.Fragment != "":
+		return "", fmt.Errorf("the address of %s must not go on with ? or #", u.Host)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return "", fmt.Errorf("%q is no address of a cluster", text)
 	}
 	return strings.TrimRight(text, "/"), nil
