@@ -70,6 +70,9 @@ func (a *app) canI(ctx context.Context, uid, rid, action string) error {
 // errSaid is the end of a verb whose answer is no, and who has said so.
 var errSaid = fail(StatusFailed, errors.New("no"), "")
 
+// errSealedSaid is errSaid where the answer is that a store is sealed.
+var errSealedSaid = fail(StatusSealed, errSaid, "")
+
 // Said reports whether the verb has said what there is to say about its error.
 func Said(err error) bool { return errors.Is(err, errSaid) }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -130,4 +131,60 @@ func (a *app) completeMember(change string) completion {
 			return found, err
 		})(cmd, args, typed)
 	}
+}
+
+// completeAnyStore completes the names of stores of secrets.
+func (a *app) completeAnyStore(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return a.completing(func(ctx context.Context, c *client.Client) (found []string, err error) {
+		stores, err := c.Stores(ctx)
+		for _, s := range stores {
+			found = append(found, described(s.Name, storeState(s)))
+		}
+		return found, err
+	})(cmd, args, typed)
+}
+
+func (a *app) completeStores(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return only(a.completeAnyStore)(cmd, args, typed)
+}
+
+// completeSecrets completes a path by one segment at a time, as shells do with files.
+func (a *app) completeSecrets(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	dir := typed[:strings.LastIndexByte(typed, '/')+1]
+	return a.completePaths(cmd, args, typed, func(ctx context.Context, c *client.Client) ([]string, error) {
+		return c.ListSecrets(ctx, a.storeName, dir)
+	})
+}
+
+// completeDeleted does the same with what was deleted.
+func (a *app) completeDeleted(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	dir := typed[:strings.LastIndexByte(typed, '/')+1]
+	return a.completePaths(cmd, args, typed, func(ctx context.Context, c *client.Client) (names []string, err error) {
+		secrets, err := c.DeletedSecrets(ctx, a.storeName, dir)
+		for _, s := range secrets {
+			names = append(names, strings.TrimPrefix(s.Path, strings.TrimPrefix(dir, "/")))
+		}
+		return names, err
+	})
+}
+
+// completePaths completes the first argument by a segment; list answers paths relative to the directory that is typed already. No space
+// follows a directory.
+func (a *app) completePaths(cmd *cobra.Command, args []string, typed string, list func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+	dir := typed[:strings.LastIndexByte(typed, '/')+1]
+	found, directive := only(a.completing(func(ctx context.Context, c *client.Client) (found []string, err error) {
+		names, err := list(ctx, c)
+		for _, name := range names {
+			segment, _, deep := strings.Cut(name, "/")
+			if deep {
+				segment += "/"
+			}
+			found = append(found, safe(dir+segment))
+		}
+		return slices.Compact(found), err
+	}))(cmd, args, typed)
+	if slices.ContainsFunc(found, func(name string) bool { return strings.HasSuffix(name, "/") }) {
+		directive |= cobra.ShellCompDirectiveNoSpace
+	}
+	return found, directive
 }

@@ -12,7 +12,7 @@ func TestThePageHasEveryStatusAndVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range []int{StatusOK, StatusFailed, StatusUsage, StatusLogin, StatusUnavailable, StatusUnknown, StatusDiffers, StatusInterrupted} {
+	for _, status := range []int{StatusOK, StatusFailed, StatusUsage, StatusLogin, StatusUnavailable, StatusUnknown, StatusDiffers, StatusSealed, StatusInterrupted} {
 		if !strings.Contains(string(page), fmt.Sprintf("\n| %d | ", status)) {
 			t.Errorf("docs/cli.md has no row for status %d", status)
 		}

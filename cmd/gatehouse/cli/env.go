@@ -39,6 +39,8 @@ type app struct {
 	target targetFlags
 	output choice
 	yes    bool
+	// storeName is the store of secrets that is meant.
+	storeName string
 }
 
 // Commands are the verbs.
@@ -48,6 +50,7 @@ func Commands(env Env) []*cobra.Command {
 		a.loginCommand(), a.logoutCommand(), a.clusterCommand(),
 		a.whoamiCommand(), a.canICommand(),
 		a.userCommand(), a.serviceAccountCommand(), a.groupCommand(), a.aclCommand(), a.permissionCommand(),
+		a.secretCommand(), a.storeCommand(), a.operatorCommand(),
 		a.tokenCommand(), a.revokeTokensCommand(),
 		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(), a.iamCommand(), a.auditCommand(),
 		a.completionCommand(),
@@ -84,6 +87,9 @@ var synonyms = map[string][]string{
 	"activate": {"use", "switch"}, "use": {"switch", "select", "set"}, "verify": {"check", "validate"}, "revoke-tokens": {"revoke"},
 	"health": {"status"}, "grant": {"add", "allow", "give", "create", "set"}, "revoke": {"remove", "deny", "delete", "rm", "take", "ungrant"},
 	"add": {"join", "member"}, "can-i": {"can", "may", "check", "explain", "why", "cani"}, "whoami": {"me", "who", "who-am-i"},
+	"secret": {"secrets"}, "store": {"stores"}, "get": {"read", "cat", "show", "view", "print"}, "history": {"versions", "log"},
+	"undelete": {"restore", "recover"}, "purge": {"destroy", "shred"}, "unseal": {"open", "unlock"}, "seal": {"lock", "close"},
+	"space": {"spaces", "can-read"}, "status": {"seal-status", "show", "list"},
 	"permission": {"permissions", "grant", "grants"}, "acl": {"acls", "resource", "resources", "rid"}, "group": {"groups"},
 }
 

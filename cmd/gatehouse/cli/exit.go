@@ -19,6 +19,7 @@ const (
 	StatusUnavailable = 4   // no master answers, or none can now; certainly nothing was changed
 	StatusUnknown     = 5   // nobody knows whether the change was made
 	StatusDiffers     = 6   // iam plan: the cluster is not as the files say
+	StatusSealed      = 7   // the store of secrets is sealed, or not initialised; nothing was changed
 	StatusInterrupted = 130 // by Ctrl-C
 )
 

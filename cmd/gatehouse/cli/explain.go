@@ -78,12 +78,29 @@ var instead = map[string]string{
 	"ERR_ACTION_NOT_YET_STORED": "what was granted: gatehouse permission show RID",
 	"ERR_INVALID_GROUP_ID":      "a gid is 1 to 64 letters, digits, -, _ and @",
 	"ERR_INVALID_RESOURCE_ID":   "a rid is printable text of at most 1 KiB, such as dcos:adminrouter:ops:mesos",
+	"ERR_UNKNOWN_SECRET":        "those that there are: gatehouse secret list; those that can be brought back: gatehouse secret list --deleted",
+	"ERR_SECRET_EXISTS":         "to change it: gatehouse secret update PATH",
+	"ERR_INVALID_SECRET_PATH":   "a path is like prod/db/password: at most 1 KiB, without empty segments, . or .., and without a slash at its end",
+	"ERR_PRECONDITION_FAILED":   "somebody else has changed it: gatehouse secret history PATH",
+	"ERR_STORE_FULL":            "make room (gatehouse secret purge), keep fewer versions (gatehouse store update --max-versions),\nor let the masters hold more (--secrets-max-bytes)",
+	"ERR_UNKNOWN_STORE":         "those that there are: gatehouse store list",
+	"ERR_STORE_NOT_EMPTY":       "its secrets could not be read any more. New shares for the secrets that there are: gatehouse operator rekey",
+	"ERR_INVALID_PGP_KEY":       "nothing was changed; gpg --export UID writes a key that has neither expired nor been revoked",
+	"ERR_INVALID_STORE_NAME":    "a name is 1 to 64 lower-case letters, digits, - and _, and begins with a letter or a digit",
+}
+
+// shut are the codes of a store that nobody can use as it is.
+var shut = map[string]string{
+	"ERR_STORE_SEALED":          "nothing was changed; operators open it with their shares: gatehouse operator unseal",
+	"ERR_STORE_NOT_INITIALIZED": "nothing was changed; an operator makes its shares: gatehouse operator init",
 }
 
 // refusal is what a master said instead of yes.
 func refusal(no *client.Error) error {
 	err := fmt.Errorf("the master says %w", no)
 	switch {
+	case shut[no.Code] != "":
+		return fail(StatusSealed, err, shut[no.Code])
 	case instead[no.Code] != "" && no.Status != http.StatusForbidden:
 		return fail(StatusFailed, err, instead[no.Code])
 	case no.Status == http.StatusForbidden:

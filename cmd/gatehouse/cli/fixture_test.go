@@ -31,7 +31,7 @@ func full(t *testing.T) *master {
 	mesosOfAlice := mesos
 	mesosOfAlice.GID, mesosOfAlice.MembershipURL = "ops", "/acs/api/v1/groups/ops/users/alice"
 	svc := client.User{UID: "deployer", Description: "Deploys", URL: "/acs/api/v1/users/deployer", IsService: true, ProviderType: "internal", PublicKey: pubPEM}
-	return newMaster(t, map[string]any{
+	m := newMaster(t, map[string]any{
 		"GET /acs/api/v1/users":                         list(carol, alice),
 		"GET /acs/api/v1/users?type=service":            list(svc),
 		"GET /acs/api/v1/users/alice":                   alice,
@@ -86,6 +86,8 @@ func full(t *testing.T) *master {
 		"GET /gatehouse/v1/cluster-keys":                                      list(client.ClusterKey{ID: "3f0a5c71d2e94b68", Primary: true, Masters: []string{"026d3dbe15a1e269"}, Unconfirmed: []string{"3b8ca8187639ba1d"}, SigningKeys: 2}),
 		"POST /gatehouse/v1/cluster-keys/3f0a5c71d2e94b68/activate":           map[string]string{"id": "3f0a5c71d2e94b68", "description": "Keep the old key."},
 	})
+	addSecrets(m)
+	return m
 }
 
 // explainRow is how a decision is asked for.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,14 +32,19 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 type person struct {
 	t         *testing.T
 	env       map[string]string
-	stdin     string   // of a script
-	terminal  bool     // whether there is one
-	width     int      // of the terminal
-	lines     []string // what the person types at prompts
-	passwords []string // what the person types without seeing it
-	still     bool     // whether it is noon for as long as a command takes
-	hasty     bool     // whether time flies, so that patience ends soon
+	stdin     string       // of a script
+	terminal  bool         // whether there is one
+	width     int          // of the terminal
+	lines     []string     // what the person types at prompts
+	passwords []string     // what the person types without seeing it
+	ask       hidden       // instead of passwords
+	socket    *http.Client // what the admin socket is
+	still     bool         // whether it is noon for as long as a command takes
+	hasty     bool         // whether time flies, so that patience ends soon
 }
+
+// hidden answers a prompt that does not show what is typed.
+type hidden func(ctx context.Context, question string) (string, error)
 
 // newPerson has an empty home and no terminal.
 func newPerson(t *testing.T) *person {
@@ -59,13 +65,17 @@ func (p *person) run(args ...string) outcome {
 
 func (p *person) runWith(ctx context.Context, args ...string) outcome {
 	p.t.Helper()
-	var out, errs bytes.Buffer
+	var out bytes.Buffer
+	var errs screen
 	begun := time.Now()
 	env := Env{
 		Getenv: p.env, Stdin: strings.NewReader(p.stdin), Stdout: &out, Stderr: &errs,
 		Terminal: func() (bool, bool, int) { return p.terminal, p.terminal, p.width },
-		ReadPassword: func(_ context.Context, question string) (string, error) {
+		ReadPassword: func(ctx context.Context, question string) (string, error) {
 			fmt.Fprintln(&errs, question)
+			if p.ask != nil {
+				return p.ask(ctx, question)
+			}
 			if len(p.passwords) == 0 {
 				return "", io.EOF
 			}
@@ -83,6 +93,7 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 			}
 			return noon.Add(passed)
 		}, Version: "test",
+		AdminSocket: func(path string) *http.Client { return &http.Client{Transport: toSocket{p.socket, path}} },
 	}
 	if p.terminal {
 		env.Stdin = &keyboard{p}
@@ -101,6 +112,24 @@ func (p *person) runWith(ctx context.Context, args ...string) outcome {
 		fmt.Fprintf(&errs, "gatehouse: %v\n", err)
 	}
 	return outcome{Status(err), out.String(), errs.String(), err}
+}
+
+// screen is what several goroutines write to.
+type screen struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // keyboard gives one line for every read, as a terminal does.
@@ -192,6 +221,9 @@ func (m *master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch answer := answer.(type) {
 	case func(http.ResponseWriter):
 		answer(w)
+	case func(http.ResponseWriter, *http.Request):
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		answer(w, r)
 	case no:
 		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 		w.WriteHeader(answer.status)
@@ -277,3 +309,19 @@ func golden(t *testing.T, name, got string) {
 
 // enc is base64url, as tokens have it.
 func enc(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+
+// toSocket sends a request to the server that stands for an admin socket; its path is a URL.
+type toSocket struct {
+	client *http.Client
+	url    string
+}
+
+func (s toSocket) RoundTrip(r *http.Request) (*http.Response, error) {
+	to, err := url.Parse(s.url)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.Host = to.Host
+	return s.client.Transport.RoundTrip(r)
+}

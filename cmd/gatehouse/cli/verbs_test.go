@@ -34,6 +34,12 @@ func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
 		"permission show dcos:adminrouter:ops:mesos", "permission show dcos:adminrouter:ops:mesos --user alice",
 		"permission grant dcos:adminrouter:ops:mesos read update --user alice", "permission grant dcos:adminrouter:ops:mesos full --group ops",
 		"permission revoke dcos:adminrouter:ops:mesos read --user alice", "permission revoke dcos:adminrouter:ops:mesos --all --group ops",
+		"secret create prod/new --file " + p.file("value", "a value"), "secret list", "secret list prod", "secret list --deleted", "secret history prod/db", "secret history prod/old",
+		"secret update prod/db --file " + p.file("value", "a value") + " --if-version 3", "secret delete --yes prod/db", "secret undelete prod/old", "secret purge --yes prod/db",
+		"secret space prod/db /prod/shop", "store list", "store show default", "store create payments", "store update default --max-versions 20 --undelete 720h",
+		"store delete --yes payments", "operator init --shares 2 --threshold 2 --yes --pgp-key " + p.file("alice.gpg", "\x99\x01\x0d\x04") + " --pgp-key " + p.file("bob.gpg", "\x99\x01\x0d\x04"),
+		"operator status --store open", "operator seal --yes", "operator unseal --share-file " + p.file("share", "00ff\n"), "operator unseal --auto", "operator rekey --status",
+		"operator rekey --cancel", "operator rotate",
 	} {
 		for _, form := range []string{"", "-", "--output json", "--output yaml"} {
 			args := strings.Fields(strings.TrimPrefix(verb+" "+form, "-"))
@@ -213,6 +219,34 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"can-i read dcos:x", "the resource comes first"},
 		{"qwertyuiop", "see gatehouse --help"},
 		{"login --uid x --service-key y --password-stdin", "want one of them"},
+		{"user list --url https://host/@", "what is given is no address of a cluster"},
+		{"user list --url https://host?token=somebody", "the address of host must not go on with ? or #"},
+		{"user list --url m1:8101", "give it as https://HOST"},
+		{"secret create", "the PATH is missing"},
+		{"secret create a hunter2", "want one PATH, got 2 arguments"},
+		{"secret create a", "standard input is empty"},
+		{"secret create a --file /nonexistent", "--file: open /nonexistent"},
+		{"secret create a --text", "--text is of use with --file alone"},
+		{"secret create a --file x --insecure-value y", "want one of them"},
+		{"secret create a --file " + private + " --description d", "a file has neither description nor labels"},
+		{"secret create a --file " + private + " --ttl -1h", "--ttl: want a duration"},
+		{"secret create a --text --file " + p.file("latin1", "\xe4"), "the value is not text in UTF-8"},
+		{"secret update a --keep-value", "use --description, --label or --ttl"},
+		{"secret update a --keep-value --file x", "want one of them"},
+		{"secret delete a", "--yes"},
+		{"secret purge a", "--yes"},
+		{"secret list a b", "want one [DIR], got 2 arguments"},
+		{"secret space a", "a PATH and a SERVICE are needed"},
+		{"secret watch -o yaml", "use --output json"},
+		{"secret rm a", "did you mean: gatehouse secret delete?"},
+		{"secret read a", "did you mean: gatehouse secret get"},
+		{"store update default", "use --description, --max-versions or --undelete"},
+		{"store delete payments", "--yes"},
+		{"operator seal", "--yes"},
+		{"operator unseal 00ff", "takes no argument"},
+		{"operator unseal --auto --share-file x", "want one of them"},
+		{"operator rekey --cancel --status", "want one of them"},
+		{"operator init --out-dir x -o json", "want one of them"},
 		{"login --uid x --service-key " + empty, "neither a private key (PEM) nor a login secret"},
 		{"login --uid x", "--password-file FILE, --password-stdin or --service-key FILE"},
 		{"login --url " + m.URL + "/other", "--uid UID"},
@@ -222,6 +256,9 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		if !wantStatus || !strings.Contains(got.stderr, tt.want) {
 			t.Errorf("%s: status %d, %s\nwant 2 and %q", tt.args, got.status, got.stderr, tt.want)
 		}
+	}
+	if got := p.run("user", "list", "--url", "https://somebody:hunter2@@host/%zz", "--url", "somebody:hunter2", "--url", "https://x?hunter2"); strings.Contains(got.stderr, "hunter2") {
+		t.Errorf("what was given as an address is shown: %s", got.stderr)
 	}
 	if got := p.run("token", "verify", "a.secret.token"); strings.Contains(got.stderr, "secret") {
 		t.Errorf("the token is shown: %s", got.stderr)
@@ -243,6 +280,10 @@ func TestWhatCannotBeUndoneIsAskedAboutOnATerminal(t *testing.T) {
 		"service-account delete bob": "/acs/api/v1/users/bob",
 		"group delete ops":           "/acs/api/v1/groups/ops",
 		"acl delete dcos:x":          "/acs/api/v1/acls/dcos:x",
+		"secret delete prod/db":      "/secrets/v1/secret/default/prod/db",
+		"secret purge prod/db":       "/gatehouse/v1/secrets/default/purge/prod/db",
+		"store delete payments":      "/secrets/v1/store/payments",
+		"operator seal":              "/secrets/v1/seal/default",
 	} {
 		for _, answer := range []string{"", "n", "no", "yep"} {
 			p.lines = []string{answer}
