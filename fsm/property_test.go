@@ -16,6 +16,9 @@ import (
 
 // drawCommand draws a command of the level or below.
 func drawCommand(t *rapid.T, now time.Time, level int) command.Command {
+	if level >= command.LevelSecrets && rapid.IntRange(0, 3).Draw(t, "about secrets") > 0 {
+		return drawSecret(t, now)
+	}
 	if level >= command.LevelPermissions && rapid.IntRange(0, 3).Draw(t, "about permissions") > 0 {
 		return drawPermission(t, now)
 	}
@@ -181,6 +184,9 @@ func TestMastersAgree(t *testing.T) {
 			if lost := locksOut(single.State()); single.Ready() && lost != "" {
 				t.Fatalf("entry %d: %s", l.Index, lost)
 			}
+		}
+		if stray := miscounted(single.State()); stray != "" {
+			t.Fatal(stray)
 		}
 		if stray := dangling(single.State()); stray != "" {
 			t.Fatal(stray)
