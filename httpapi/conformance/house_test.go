@@ -46,8 +46,6 @@ type house struct {
 	before  func(command.Command) // called before an entry is appended
 	turn    atomic.Int64          // of the masters
 
-	roots roots
-
 	mu  sync.Mutex // guards log, and orders what is applied
 	log []*raft.Log
 }
@@ -87,7 +85,7 @@ func newHouse(t testing.TB, s setting) *house {
 	if s.masters == 0 {
 		s.masters = 3
 	}
-	h := &house{t: t, setting: s, clock: &clock{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}, roots: roots{keys: map[string][]byte{}}}
+	h := &house{t: t, setting: s, clock: &clock{now: time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)}}
 	for i := range s.masters {
 		h.masters = append(h.masters, h.newMaster(fmt.Sprintf("master-%d", i+1)))
 	}
@@ -96,7 +94,7 @@ func newHouse(t testing.TB, s setting) *house {
 		Superuser: &iam.User{UID: root, Description: "Bootstrap superuser", PasswordHash: "$fake$" + rootPassword, ProviderType: iam.Internal},
 	})
 	h.submit(command.Header{Time: h.clock.Now(), Term: term}, command.BeginTerm{LeaderID: h.leader().id})
-	h.addStore("default")
+	h.addDefaultStore()
 	return h
 }
 
@@ -106,7 +104,7 @@ func (h *house) rewind(length int) {
 	h.log = h.log[:length:length]
 	h.mu.Unlock()
 	for _, m := range h.masters {
-		m.Machine = m.safe.newMachine()
+		m.Machine = m.newMachine()
 	}
 	mustDo(h.leader().WaitIndex(context.Background(), uint64(length)))
 }
@@ -133,12 +131,12 @@ func (h *house) submit(header command.Header, c command.Command) {
 }
 
 func (h *house) newMaster(id string) *master {
-	kept := newSafe()
-	m := &master{Machine: kept.newMachine(), safe: kept, house: h, id: id, logs: &lockedBuffer{}, audits: &lockedBuffer{}}
+	m := &master{house: h, id: id, logs: &lockedBuffer{}, audits: &lockedBuffer{}}
 	logger := slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if h.setting.quiet {
 		logger = slog.New(slog.DiscardHandler)
 	}
+	m.openSafe(logger)
 	if h.setting.audited {
 		m.auditor = audit.NewPlain(m.audits, audit.Logfmt)
 		h.t.Cleanup(func() { _ = m.auditor.Close(context.Background()) })
@@ -189,7 +187,7 @@ func (m *master) RoundTrip(id string, r *http.Request) (*http.Response, error) {
 		if peer.id == id {
 			r.RemoteAddr = m.id // in the place of a certificate
 			w := httptest.NewRecorder()
-			peer.server.Peer().ServeHTTP(w, r)
+			peer.peer(w, r)
 			return w.Result(), nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,10 +46,33 @@ type initAnswer struct {
 	RootToken    string   `json:"root_token"`
 }
 
-// storeAPI makes a request about a store through m as the superuser and wants a status.
+// clerks are the tokens of the superusers that tests have of their own, by cluster and test: whoever gives wrong shares has to wait.
+var clerks sync.Map
+
+// clerk is the token of the test's own superuser.
+func clerk(t *testing.T, c *rig.Cluster) string {
+	t.Helper()
+	key := c.Dir + t.Name()
+	if token, ok := clerks.Load(key); ok {
+		return token.(string)
+	}
+	token := newClerk(t, c, "clerk")
+	clerks.Store(key, token)
+	return token
+}
+
+func newClerk(t *testing.T, c *rig.Cluster, name string) string {
+	t.Helper()
+	uid := named(t, name)
+	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a clerks passphrase"})
+	join(t, c, c.Masters[0], "superusers", uid)
+	return must[string](t)(c.Client.Login(t.Context(), c.Masters[1].API, uid, "a clerks passphrase"))
+}
+
+// storeAPI makes a request about a store through m as the test's superuser and wants a status.
 func storeAPI(t *testing.T, c *rig.Cluster, m *rig.Master, status int, method, path string, body any) rig.Answer {
 	t.Helper()
-	return ask(t, c, status, rig.Request{Method: method, URL: m.API + secretsPath + path, Token: superuser(t, c), Body: body})
+	return ask(t, c, status, rig.Request{Method: method, URL: m.API + secretsPath + path, Token: clerk(t, c), Body: body})
 }
 
 // newStore makes a further store on a cluster that tests share; it is open and holds nothing.
