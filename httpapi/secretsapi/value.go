@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // plain is what a version holds before it is encrypted: the value, and what is said about it.
@@ -45,7 +47,7 @@ func parsePlain(text []byte) (plain, error) {
 	}
 	about, value := text[size:size+int(n)], text[size+int(n):]
 	p := plain{value: value}
-	if json.Unmarshal(about, &p.meta) != nil {
+	if jsonv2.Unmarshal(about, &p.meta) != nil { // in a third of the time: every read does it
 		return plain{}, errPlain
 	}
 	return p, nil
