@@ -378,3 +378,18 @@ func TestRefusingAnOldEpochLeavesAStoreOpen(t *testing.T) {
 	f.Refuse("default", 1)
 	f.mustRead(f.write("a", "v"), "v")
 }
+
+func TestWhoHasTheRootKeyCanOpenADataKeyWithoutABarrier(t *testing.T) {
+	f := opened(t)
+	f.rotate()
+	want, _ := f.stores["default"].keys.of(2)
+	if got, err := DataKey(f.spec, f.root, 2); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("data key of term 2: %v, or another one", err)
+	}
+	if _, err := DataKey(f.spec, f.root, 3); !errors.Is(err, ErrDamaged) {
+		t.Errorf("data key of term 3: %v, want ErrDamaged", err)
+	}
+	if _, err := DataKey(f.spec, make([]byte, KeySize), 2); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("with another root key: %v, want ErrWrongKey", err)
+	}
+}
