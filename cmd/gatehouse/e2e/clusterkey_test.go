@@ -23,6 +23,7 @@ type clusterKey struct {
 	Primary     bool
 	Masters     []string
 	SigningKeys int `json:"signing_keys"`
+	AutoUnseal  int `json:"auto_unseal"`
 }
 
 func clusterKeys(t *testing.T, c *rig.Cluster, m *rig.Master) []clusterKey {
@@ -116,9 +117,9 @@ func TestClusterKeyChangesWhileTheClusterServes(t *testing.T) {
 	if out, err := activateClusterKey(t, c, m[2], id); err != nil {
 		t.Fatalf("activation: %v\n%s", err, out)
 	}
-	await(t, 10*time.Second, "the signing key to be sealed anew", func(context.Context) error {
+	await(t, 20*time.Second, "the signing key and the root key of the default store to be sealed anew", func(context.Context) error {
 		got := clusterKeys(t, c, m[1])
-		if len(got) != 2 || got[0].ID != id || !got[0].Primary || got[0].SigningKeys != 1 || got[1].SigningKeys != 0 {
+		if len(got) != 2 || got[0].ID != id || !got[0].Primary || got[0].SigningKeys != 1 || got[1].SigningKeys != 0 || got[0].AutoUnseal != 1 || got[1].AutoUnseal != 0 {
 			return fmt.Errorf("cluster keys: %+v", got)
 		}
 		return nil
@@ -150,6 +151,8 @@ func TestClusterKeyChangesWhileTheClusterServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[string](t)(c.Client.Login(t.Context(), fourth.API, rig.Superuser, rig.SuperuserPassword))
+	keepSecret(t, c, "app/password", "hunter2")
+	readable(t, c, fourth, "default", "app/password", "hunter2")
 }
 
 // lastLine is the error of the last line of a master's log.

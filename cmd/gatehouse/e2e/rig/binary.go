@@ -28,9 +28,10 @@ func Build(ctx context.Context, dir string, tags ...string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, strings.Join(append([]string{"gatehouse"}, tags...), "-"))
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", strings.Join(tags, ","), "-o", path, "./cmd/gatehouse")
+	all := strings.Join(append([]string{"netgo", "osusergo"}, tags...), ",") // as the Makefile builds it
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", all, "-o", path, "./cmd/gatehouse")
 	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Env = append(os.Environ(), "GOEXPERIMENT=runtimesecret")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gatehouse with tags %q: %w\n%s", tags, err, out)
 	}
