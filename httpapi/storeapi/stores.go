@@ -52,7 +52,10 @@ func (a *API) getStore(ctx context.Context, r *httpapi.Request) (*httpapi.Respon
 
 // createStore makes a store, with keys of its own if it can unseal by itself: that is what "create and initialize" comes to.
 func (a *API) createStore(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	var in struct{ Description, Driver string }
+	var in struct {
+		Description string `json:"description"`
+		Driver      string `json:"driver"`
+	}
 	if r.JSON {
 		if err := r.Decode(&in); err != nil {
 			return nil, err
