@@ -58,7 +58,7 @@ func lines() []line {
 		{id: "iam.acls.update", rule: managers, method: "PATCH", target: aclPath(targetRID), body: `{"description":"x"}`, status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.delete", rule: managers, method: "DELETE", target: aclPath(targetRID), status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.permissions", rule: managers, method: "GET", target: aclPath(targetRID) + "/permissions", status: 200, ghost: aclPath(ghostRID) + "/permissions"},
-	}, grantLines("users", "target"), grantLines("groups", "team"), secretLines(), []line{
+	}, grantLines("users", "target"), grantLines("groups", "team"), secretLines(), storeLines(), []line{
 		{id: "iam.auth.login", rule: public, method: "POST", target: loginPath, body: object("uid", root, "password", rootPassword), status: 200},
 		{id: "iam.auth.start", rule: public, method: "GET", target: loginPath, status: 400},
 		{id: "iam.auth.logout", rule: public, method: "GET", target: prefix + "/auth/logout", status: 200},
@@ -153,5 +153,34 @@ func secretLines() []line {
 		{id: "gatehouse.secrets.undelete", rule: granted, method: "POST", target: ours + "/undelete/target/deleted", status: 204, ghost: ours + "/undelete/ghost"},
 		{id: "gatehouse.secrets.purge", rule: granted, method: "POST", target: ours + "/purge/target/deleted", status: 204, ghost: ours + "/purge/ghost"},
 		{id: "gatehouse.secrets.space", rule: anyone, method: "GET", target: ours + "/space?service=/target&path=target/one", status: 200},
+	}
+}
+
+// storeLines are the rows of stores. Beside default there is spare, which is empty.
+func storeLines() []line {
+	const ours, ghost = "/gatehouse/v1/secrets/spare", "/gatehouse/v1/secrets/ghost"
+	const share, shares = `{"key":"x"}`, `{"shares":3,"threshold":2}`
+	return []line{
+		{id: "secrets.ping", rule: public, method: "GET", target: secretsPrefix + "/ping", status: 200},
+		{id: "secrets.ping.backend", rule: public, method: "GET", target: storePath("ping/backends", "all"), status: 200},
+		{id: "secrets.stores.list", rule: superuser, method: "GET", target: secretsPrefix + "/store", status: 200},
+		{id: "secrets.stores.get", rule: superuser, method: "GET", target: storePath("store", "spare"), status: 200, ghost: storePath("store", "ghost")},
+		{id: "secrets.stores.create", rule: superuser, method: "PUT", target: storePath("store", "new"), body: `{"driver":"vault"}`, status: 201, ghost: storePath("store", "spare")},
+		{id: "secrets.stores.delete", rule: superuser, method: "DELETE", target: storePath("store", "spare"), status: 204, ghost: storePath("store", "ghost")},
+		{id: "secrets.init", rule: superuser, method: "PUT", target: storePath("init", "spare"), body: shares, status: 200, ghost: storePath("init", "ghost")},
+		{id: "secrets.init.get", rule: superuser, method: "GET", target: storePath("init", "spare"), status: 200, ghost: storePath("init", "ghost")},
+		{id: "secrets.seal-status", rule: superuser, method: "GET", target: storePath("seal-status", "spare"), status: 200, ghost: storePath("seal-status", "ghost")},
+		{id: "secrets.seal", rule: superuser, method: "PUT", target: storePath("seal", "spare"), status: 200, ghost: storePath("seal", "ghost")},
+		{id: "secrets.unseal", rule: superuser, method: "PUT", target: storePath("unseal", "spare"), body: share, status: 200, ghost: storePath("unseal", "ghost")}, // it is open
+		{id: "secrets.auto-unseal", rule: superuser, method: "PUT", target: storePath("auto-unseal", "spare"), status: 200, ghost: storePath("auto-unseal", "ghost")},
+		{id: "gatehouse.secrets.store.get", rule: superuser, method: "GET", target: ours, status: 200, ghost: ghost},
+		{id: "gatehouse.secrets.store.update", rule: superuser, method: "PATCH", target: ours, body: `{"max_versions":5}`, status: 204, ghost: ghost},
+		{id: "gatehouse.secrets.rekey.begin", rule: superuser, method: "POST", target: ours + "/rekey", body: `{"shares":1}`, status: 400, ghost: ghost + "/rekey"},
+		{id: "gatehouse.secrets.rekey.get", rule: superuser, method: "GET", target: ours + "/rekey", status: 200, ghost: ghost + "/rekey"},
+		{id: "gatehouse.secrets.rekey.share", rule: superuser, method: "PUT", target: ours + "/rekey", body: `{"nonce":"x","key":"x"}`, status: 409, ghost: ghost + "/rekey"},
+		{id: "gatehouse.secrets.rekey.verify", rule: superuser, method: "PUT", target: ours + "/rekey/verify", body: `{"nonce":"x","key":"x"}`, status: 409, ghost: ghost + "/rekey/verify"},
+		{id: "gatehouse.secrets.rekey.cancel", rule: superuser, method: "DELETE", target: ours + "/rekey", status: 204, ghost: ghost + "/rekey"},
+		{id: "gatehouse.secrets.rotate", rule: superuser, method: "POST", target: ours + "/rotate", status: 200, ghost: ghost + "/rotate"},
+		{id: "gatehouse.secrets.local-seal", rule: operator, method: "POST", target: "/gatehouse/v1/secrets/ghost/local-seal", status: 404},
 	}
 }

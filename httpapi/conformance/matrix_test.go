@@ -56,6 +56,7 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 	for _, path := range []string{"target/one", "target/deleted"} {
 		h.do("PUT", secretPath(path), token, object("value", "of "+path)).want(t, http.StatusCreated, "")
 	}
+	h.do("PUT", storePath("store", "spare"), token, `{"driver":"vault"}`).want(t, http.StatusCreated, "")
 	h.do("DELETE", secretPath("target/deleted"), token, "").want(t, http.StatusNoContent, "")
 	h.do("PUT", oidcPath("target"), token, dex).want(t, http.StatusCreated, "")
 	h.do("PUT", samlPath("target-saml"), token, adfs).want(t, http.StatusCreated, "")

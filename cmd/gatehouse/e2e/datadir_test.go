@@ -36,6 +36,9 @@ type kept struct {
 	Revoked         string // a token that was revoked
 	// Answers are those to some GETs, by path. They are kept since 0.3.0.
 	Answers map[string]string
+	// Secrets are those about secrets, and Shares open the store that is sealed. They are kept since 0.4.0.
+	Secrets map[string]string
+	Shares  []string
 }
 
 func TestKeepADataDirectory(t *testing.T) {
@@ -82,6 +85,7 @@ func fillForKeeping(t *testing.T, c *rig.Cluster, m *rig.Master) kept {
 		t.Fatalf("activate: %v\n%s", err, out)
 	}
 	want.Answers = keepAccess(t, c, m, token)
+	want.Shares, want.Secrets = keepSecrets(t, c, m, token)
 	want.Users, want.Services, want.KIDs = usersOf(t, c, m, ""), usersOf(t, c, m, "?type=service"), published(t, c, m)
 	return want
 }
@@ -147,6 +151,8 @@ func TestKeptDataDirectoriesStillWork(t *testing.T) {
 				}
 				checkKept(t, c, m, want)
 				checkRaised(t, c, m, run == 0)
+				checkSecrets(t, c, m, want)
+				checkRaisedToSecrets(t, c, m, run == 0)
 				if err := m.Stop(); err != nil {
 					t.Fatal(err)
 				}

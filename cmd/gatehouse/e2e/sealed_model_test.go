@@ -119,7 +119,7 @@ func (c *cupboard) put(path string) storeChange {
 // at is the secret at a path, made if it was never there.
 func (c *cupboard) at(path string) *treasure {
 	if c.secrets[path] == nil {
-		c.secrets[path] = &treasure{versions: map[uint64]string{}, tags: map[uint64]string{}}
+		c.secrets[path] = &treasure{deleted: true, versions: map[uint64]string{}, tags: map[uint64]string{}}
 	}
 	return c.secrets[path]
 }

@@ -53,7 +53,7 @@ func newTour(t *testing.T) *tour {
 	dir := t.TempDir()
 	g.captured = must[*rig.Recorder](t)(rig.NewRecorder(filepath.Join(dir, "between")))
 	g.control = must[*rig.Recorder](t)(rig.NewRecorder(filepath.Join(dir, "control")))
-	g.cluster = start(t, rig.Options{Flags: []string{"--log-level", "debug"}, Proxied: true, Record: g.captured})
+	g.cluster = start(t, rig.Options{Flags: []string{"--log-level", "debug", "--pprof"}, Proxied: true, Record: g.captured})
 	balancer := must[*rig.HAProxy](t)(rig.StartHAProxy(t.Context(), g.cluster.Dir, apisOf(g.cluster)))
 	t.Cleanup(balancer.Close)
 	// What curl says passes another proxy: a capture in which the secrets do stand.
