@@ -73,11 +73,6 @@ func (h *Holder) Ensure(ctx context.Context, store string) error {
 
 // acquire makes one attempt to get the keys of a store, together with whoever else makes one, until ctx ends.
 func (h *Holder) acquire(ctx context.Context, store string) error {
-	if h.here.epoch(store) > 0 { // the attempt would find the same, after a read index
-		if s, ok := h.Machine.State().Store(store); ok && s.Epoch <= h.here.epoch(store) {
-			return errNotWanted
-		}
-	}
 	flight := h.flights.DoChan(store, func() (any, error) { // it goes on when those who wait have left
 		return nil, h.attempt(context.WithoutCancel(ctx), store)
 	})

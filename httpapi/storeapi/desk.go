@@ -115,6 +115,16 @@ func (d *desk) progress(m matter, now time.Time) (shares int, nonce string) {
 	return len(g.shares), g.nonce
 }
 
+// gathered is how many shares there are to unseal a store, whatever for.
+func (d *desk) gathered(store string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if g := d.unseals[store]; g != nil {
+		return len(g.shares)
+	}
+	return 0
+}
+
 // forgetUnseal wipes the shares with which a store was to be unsealed.
 func (d *desk) forgetUnseal(store string) {
 	d.mu.Lock()
