@@ -130,8 +130,8 @@ func (t *token) Open(ctx context.Context, keyID string, ad, blob []byte) ([]byte
 	bound := bind(blob[:len(blob)-len(payload)], ad)
 	return do(ctx, t, func() ([]byte, error) {
 		plaintext, err := t.again(func(s *session) ([]byte, error) { return s.open(sealedBy, bound, payload) })
-		if t.refused(err) {
-			return nil, t.blame(err)
+		if t.refused(err) { // in a session that has just proved that it opens
+			return nil, fmt.Errorf("%w: %w", ErrBlob, err)
 		}
 		return plaintext, err
 	})
@@ -159,24 +159,4 @@ func (t *token) try(call func(*session) ([]byte, error)) ([]byte, error) {
 		return nil, err
 	}
 	return call(t.session)
-}
-
-// blame finds out whether a blob that did not open is damaged or the token is: modules use the same codes for both.
-func (t *token) blame(refusal error) error {
-	ad := AD("", "", "blame")
-	_, err := t.try(func(s *session) ([]byte, error) {
-		blob, err := s.seal(ad, []byte("gatehouse"))
-		if err != nil {
-			return nil, err
-		}
-		_, _, payload, err := split(blob)
-		if err != nil {
-			return nil, err
-		}
-		return s.open(s.keyID, bind(blob[:len(blob)-len(payload)], ad), payload)
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return fmt.Errorf("%w: %w", ErrBlob, refusal)
 }

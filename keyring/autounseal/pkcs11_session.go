@@ -3,6 +3,7 @@
 package autounseal
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -69,6 +70,9 @@ func (t *token) newSession() (*session, error) {
 	err = t.login(handle, slot)
 	if err == nil {
 		s.key, s.keyID, err = s.find(nil, t.o.Key)
+	}
+	if err == nil {
+		err = s.prove(t.o.Key)
 	}
 	if err != nil {
 		_ = t.lib.CloseSession(handle)
@@ -169,6 +173,34 @@ func (s *session) find(id []byte, label string) (pkcs11.ObjectHandle, string, er
 	}
 	id, err = s.checkKey(handles[0], label)
 	return handles[0], tokenKeyID(id, label), err
+}
+
+// unfit are the codes by which a module says that a key will never do what is asked of it.
+var unfit = []pkcs11.Error{pkcs11.CKR_MECHANISM_INVALID, pkcs11.CKR_MECHANISM_PARAM_INVALID, pkcs11.CKR_KEY_TYPE_INCONSISTENT,
+	pkcs11.CKR_KEY_SIZE_RANGE, pkcs11.CKR_KEY_FUNCTION_NOT_PERMITTED, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID}
+
+// prove makes sure that the key seals and opens in this session. What fails later is then not for want of that: modules use
+// the same codes for a damaged blob and a damaged token.
+func (s *session) prove(label string) error {
+	probe := []byte("gatehouse")
+	blob, err := s.seal(nil, probe)
+	if err == nil {
+		var payload, got []byte
+		if _, _, payload, err = split(blob); err == nil {
+			got, err = s.open(s.keyID, blob[:len(blob)-len(payload)], payload)
+		}
+		if err == nil && !bytes.Equal(got, probe) {
+			err = errors.New("it does not open what it sealed")
+		}
+	}
+	code, _ := errors.AsType[pkcs11.Error](err)
+	switch {
+	case err == nil:
+		return nil
+	case slices.Contains(unfit, code):
+		return fmt.Errorf("the PKCS#11 key %q cannot be used with CKM_AES_GCM: %w", label, err)
+	}
+	return fmt.Errorf("%w: try the PKCS#11 key %q: %w", ErrUnavailable, label, err)
 }
 
 func (s *session) search(template []*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {

@@ -50,7 +50,8 @@ func (h *hsm) util(args ...string) {
 	}
 }
 
-// key puts a random AES key of so many bytes into the token.
+// key puts an AES key of so many bytes into the token. softhsm2-util reads keys as text: of bytes that are blanks or zero
+// it makes a key of another length.
 func (h *hsm) key(label, id string, size int) {
 	h.t.Helper()
 	secret := fmt.Sprintf("%0*d", size, time.Now().UnixNano())
@@ -214,14 +215,17 @@ func TestATokenWithSeveralKeysOfOneLabelIsRefused(t *testing.T) {
 	mustRefuse(t, h.o, `several secret keys ":root"`)
 }
 
-func TestAKeyThatIsNotForAESIsRefused(t *testing.T) {
+func TestAKeyThatCannotSealIsRefused(t *testing.T) {
 	h := newHSM(t)
 	h.generate("des", pkcs11.CKM_DES3_KEY_GEN, pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, true))
+	h.util("--import", write(t, filepath.Join(h.dir, "short"), "fifteen bytes..", 0o600), "--aes", "--token", "gatehouse", "--label", "short", "--id", "d4", "--pin", "1234")
 	h.generate("wrap", pkcs11.CKM_AES_KEY_GEN, pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, 32), pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false))
 	h.o.Key = "des"
 	mustRefuse(t, h.o, "is not an AES key")
 	h.o.Key = "wrap"
 	mustRefuse(t, h.o, "may not both encrypt and decrypt")
+	h.o.Key = "short"
+	mustRefuse(t, h.o, "cannot be used with CKM_AES_GCM")
 }
 
 // generate has the token make a key of a kind that its tool does not know.
