@@ -31,7 +31,7 @@ func keepSecrets(t *testing.T, c *rig.Cluster, m *rig.Master, token string) (sha
 	binary := map[string]string{"Content-Type": "application/octet-stream"}
 	for _, r := range []rig.Request{
 		{Method: http.MethodPatch, URL: secretURL(m, "default", "kept/text"), Body: text("two")},
-		{Method: http.MethodPut, URL: secretURL(m, "default", "kept/deep/file"), Body: []byte{0, 0xff, 1}, Header: binary},
+		{Method: http.MethodPut, URL: secretURL(m, "default", "kept/deep/file"), Body: []byte("in a file\x00\n"), Header: binary},
 		{Method: http.MethodPut, URL: secretURL(m, "default", "passing/ended?ttl=1h"), Body: text("x")},
 		{Method: http.MethodPut, URL: secretURL(m, "default", "passing/deleted"), Body: text("x")},
 		{Method: http.MethodDelete, URL: secretURL(m, "default", "passing/deleted")},
