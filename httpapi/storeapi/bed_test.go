@@ -272,8 +272,10 @@ func (m *member) Verify(_ *state.State, raw string, now time.Time) (httpapi.Iden
 // keySeam is what the keyholder of a master sees of the cluster.
 type keySeam struct{ m *member }
 
-func (k keySeam) ID() string                                                   { return k.m.id }
-func (k keySeam) RoundTrip(id string, r *http.Request) (*http.Response, error) { return k.m.RoundTrip(id, r) }
+func (k keySeam) ID() string { return k.m.id }
+func (k keySeam) RoundTrip(id string, r *http.Request) (*http.Response, error) {
+	return k.m.RoundTrip(id, r)
+}
 
 func (k keySeam) ReadIndex(ctx context.Context) (uint64, error) {
 	r, err := k.m.ReadIndex(ctx)
