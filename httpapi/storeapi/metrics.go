@@ -1,16 +1,13 @@
 package storeapi
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"gatehouse/fsm/secret"
-)
-
-// collector tells of every store: what the state says, and what this master has of it. Names of stores are chosen by superusers.
+// collector tells of every store: what the state says, and what this master has of it. Of data keys tells the duty that looks after
+// them. Names of stores are chosen by superusers.
 type collector struct {
 	api *API
 
-	sealed, open, epoch, progress, secrets, deleted, versions, bytes, keys, backlog *prometheus.Desc
+	sealed, open, epoch, progress, secrets, deleted, versions, bytes *prometheus.Desc
 }
 
 // Collectors are the metrics of stores.
@@ -28,14 +25,12 @@ func (a *API) Collectors() []prometheus.Collector {
 		deleted:  desc("deleted_secrets", "Deleted secrets in the store that can be brought back."),
 		versions: desc("versions", "Versions of secrets in the store."),
 		bytes:    desc("bytes", "Size of all versions of secrets in the store, encrypted."),
-		keys:     desc("data_keys", "Data keys of the store."),
-		backlog:  desc("reencryption_backlog", "Versions of secrets in the store that an older data key encrypts."),
 	}}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.sealed, c.open, c.epoch, c.progress, c.secrets, c.deleted, c.versions, c.bytes, c.keys, c.backlog} {
+	for _, d := range []*prometheus.Desc{c.sealed, c.open, c.epoch, c.progress, c.secrets, c.deleted, c.versions, c.bytes} {
 		out <- d
 	}
 }
@@ -57,16 +52,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		gauge(c.deleted, float64(n.Deleted))
 		gauge(c.versions, float64(n.Versions))
 		gauge(c.bytes, float64(n.Bytes))
-		gauge(c.keys, float64(dataKeys(s)))
-		gauge(c.backlog, float64(n.Versions-state.TermUse(s.Name, s.Term())))
 	}
-}
-
-func dataKeys(s *secret.Store) int {
-	if s.Seal == nil {
-		return 0
-	}
-	return len(s.Seal.Keys)
 }
 
 func number(is bool) float64 {
