@@ -100,7 +100,7 @@ func (c *Client) Seal(ctx context.Context, name string) error {
 // SealHere makes one master forget the keys of a store, and refuse them until it is unsealed again. It needs no quorum. The Client has to be
 // one of the admin socket of that master.
 func (c *Client) SealHere(ctx context.Context, name string) error {
-	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: storesPrefix + "/local-seal", Body: map[string]string{"store": name}, Public: true})
+	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: settingsPath(name) + "/local-seal", Public: true})
 	return err
 }
 

@@ -334,17 +334,17 @@ func TestRekeyIsJoinedByOthers(t *testing.T) {
 
 // The admin socket needs neither a login nor the other masters.
 func TestSealLocallyAsksTheMasterOfThisMachine(t *testing.T) {
-	m := newMaster(t, map[string]any{"POST /gatehouse/v1/secrets/local-seal": nil})
+	m := newMaster(t, map[string]any{"POST /gatehouse/v1/secrets/s/local-seal": nil})
 	p := newPerson(t)
 	p.socket = m.Client()
 	p.bad(StatusUsage, "--yes", "operator", "seal", "--local", "--admin-socket", m.URL)
 	p.bad(StatusUsage, "add --admin-socket", "operator", "seal", "--local", "--yes")
 	p.bad(StatusUsage, "add --local", "operator", "seal", "--admin-socket", "x", "--yes")
 	p.good("operator", "seal", "--local", "--admin-socket", m.URL, "--yes", "--store", "s")
-	if got := m.last(); got.body != `{"store":"s"}` || got.token != "" {
+	if got := m.last(); got.body != "" || got.token != "" {
 		t.Errorf("asked %+v", got)
 	}
-	m.answer("POST /gatehouse/v1/secrets/local-seal", no{404, `{"title":"404","code":"ERR_UNKNOWN_STORE"}`})
+	m.answer("POST /gatehouse/v1/secrets/s/local-seal", no{404, `{"title":"404","code":"ERR_UNKNOWN_STORE"}`})
 	p.bad(StatusFailed, "gatehouse store list", "operator", "seal", "--local", "--admin-socket", m.URL, "--yes", "--store", "s")
 	m.Close()
 	p.bad(StatusUnavailable, "a master that runs", "operator", "seal", "--local", "--admin-socket", m.URL, "--yes")
