@@ -52,6 +52,7 @@ func (p *program) runAgent(ctx context.Context, cfg *config, wrong problems) err
 		return append(wrong, found...).err()
 	}
 	defer runtime.KeepAlive(paceGarbage())
+	defer p.tellOnAbort()()
 	logger := newLogger(p.stderr, cfg)
 	if len(found) > 0 {
 		return fail(logger, errors.New(strings.Join(found, "; ")))
@@ -91,6 +92,7 @@ func (m *master) run(ctx context.Context) error {
 	group.Go(func() error { return m.node.Run(nodeCtx, m.peerHandler(), m.duties()...) })
 	group.Go(func() error { return m.openForClients(groupCtx) })
 	group.Go(func() error { return m.keys.Run(groupCtx) })
+	group.Go(func() error { return m.watch.run(groupCtx) })
 	group.Go(func() error { return m.server.KeepFresh(groupCtx) })
 	group.Go(func() error { return m.teller.run(ctx) })
 	if m.tls != nil {

@@ -71,6 +71,7 @@ func (c *config) patient() doctor.Input {
 		Advertise: c.Advertise, APIAdvertise: c.APIAdvertise, PeerListen: c.PeerListen, PeerAdvertise: c.PeerAdvertise,
 		GossipListen: c.GossipListen, Expect: c.Expect,
 		TLSCert: c.TLSCert, TLSKey: c.TLSKey, TLSCAFile: c.TLSCAFile, TLSAuto: c.TLSAuto,
+		AutoUnseal: c.AutoUnseal, PKCS11: c.PKCS11,
 		Version: version, MaxLevel: maxLevel, LookupHost: net.DefaultResolver.LookupHost,
 	}
 	if lookup := joinLookup(c.JoinResolver); lookup != nil {

@@ -21,7 +21,6 @@ func (m *master) duties() []cluster.Duty {
 		{Name: "raise-level", Run: m.raiseLevel},
 		{Name: "reseal-keys", Run: m.resealKeys},
 		{Name: "reseal-auto", Run: m.resealAuto},
-		{Name: "reseal-auto", Run: m.resealAuto},
 		{Name: "default-store", Run: m.keepDefaultStore},
 		{Name: "wipe-shares", Run: m.stores.WipeRested},
 		{Name: "end-secrets", Run: m.endSecrets},

@@ -70,7 +70,7 @@ var house = map[string][]string{
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},
-	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring"},
+	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring", "keyring/autounseal"},
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},
 	"cmd/gatehouse/chaos":   {"cmd/gatehouse/e2e/rig"},

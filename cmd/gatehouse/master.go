@@ -189,6 +189,7 @@ func (m *master) collectors() []prometheus.Collector {
 	all := append(m.node.Collectors(), newBuildCollector(m.machine), m.reencryptions, goCollector(), processCollector())
 	all = append(all, m.names.collectors()...)
 	all = append(all, m.keys.Collectors()...)
+	all = append(all, m.watch.collectors()...)
 	all = append(all, m.stores.Collectors()...)
 	all = append(all, m.rules.collectors()...)
 	if m.tls != nil {

@@ -25,6 +25,7 @@ type sealed struct {
 	keys    *keyholder.Holder
 	hub     *secretsapi.Hub
 	stores  *storeapi.API
+	watch   *unsealerWatch // nil unless stores open by a token
 
 	reencryptions *reencryptMeter
 }
@@ -32,6 +33,7 @@ type sealed struct {
 // openSealed makes the barrier and whoever keeps it in step with the state, before there is a state.
 func (m *master) openSealed() (err error) {
 	m.barrier, m.hub = barrier.New(), secretsapi.NewHub()
+	m.watch = newUnsealerWatch(m.unsealer, m.log)
 	m.reencryptions = newReencryptMeter(func() *state.State { return m.machine.State() })
 	m.keys, err = keyholder.New(keyholder.Options{Cluster: keySeam{m}, Machine: keySeam{m}, Barrier: m.barrier, Auto: m.unsealer,
 		DataDir: m.cfg.DataDir, Logger: m.log})

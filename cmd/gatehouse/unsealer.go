@@ -1,9 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/keyring/autounseal"
 )
@@ -70,4 +75,64 @@ func (m *means) openUnsealer(cfg *config, wrong *problems) {
 		}
 		m.unsealer = method
 	}
+}
+
+const (
+	// unsealerPoll is how often a token is tried: that it does not answer any more must be known before it is needed.
+	unsealerPoll = time.Minute
+	// unsealerPatience bounds one try.
+	unsealerPatience = 10 * time.Second
+)
+
+// unsealerWatch tries the token now and again and tells whether it works.
+type unsealerWatch struct {
+	method  autounseal.Method
+	log     *slog.Logger
+	working prometheus.Gauge
+	was     bool
+}
+
+// newUnsealerWatch is nil unless stores open by a token: the key file is read at the start, or there is no start.
+func newUnsealerWatch(method autounseal.Method, log *slog.Logger) *unsealerWatch {
+	if method == nil || method.Name() != autounseal.NamePKCS11 {
+		return nil
+	}
+	return &unsealerWatch{method: method, log: log, was: true, working: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "gatehouse_auto_unseal_working", Help: "1 if the PKCS#11 token sealed and opened something within the last minute."})}
+}
+
+func (w *unsealerWatch) run(ctx context.Context) error {
+	if w == nil {
+		return nil
+	}
+	defer w.method.Close()
+	return repeatedly(ctx, unsealerPoll, func() error { w.look(ctx); return nil })
+}
+
+func (w *unsealerWatch) look(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, unsealerPatience)
+	defer cancel()
+	err := autounseal.Check(within, w.method)
+	switch works := err == nil; {
+	case ctx.Err() != nil:
+		return
+	case works:
+		w.working.Set(1)
+	default:
+		w.working.Set(0)
+	}
+	switch {
+	case err != nil && w.was:
+		w.log.Error("auto-unseal does not work", "method", w.method.Name(), "error", err)
+	case err == nil && !w.was:
+		w.log.Info("auto-unseal works again", "method", w.method.Name(), "key_id", w.method.KeyID())
+	}
+	w.was = err == nil
+}
+
+func (w *unsealerWatch) collectors() []prometheus.Collector {
+	if w == nil {
+		return nil
+	}
+	return []prometheus.Collector{w.working}
 }

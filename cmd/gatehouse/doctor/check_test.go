@@ -45,14 +45,15 @@ func sound(t *testing.T) *facts {
 	f := &facts{
 		now: noon,
 		in: Input{KeyFile: "/etc/cluster.key", DataDir: "/data", AuditLog: "/var/log/audit", Advertise: "10.0.0.1", PeerListen: "10.0.0.1:8102", GossipListen: "10.0.0.1:8103",
-			API: []Listener{{Address: "10.0.0.1:8101"}}, Join: []string{"master.mesos:8103"}, Version: "1.2.3", MaxLevel: 1, Expect: 3},
+			API: []Listener{{Address: "10.0.0.1:8101"}}, Join: []string{"master.mesos:8103"}, Version: "1.2.3", MaxLevel: 1, Expect: 3, AutoUnseal: "key-file"},
 		key: keyFacts{mode: 0o400, uid: 99, ring: ring},
 		dir: dirFacts{mode: 0o700, uid: 99, holder: 4711, identity: &disk.Identity{ServerID: "id1", ClusterID: "c1", Initialised: true},
 			room: disk.Room{Free: 100 << 30, Total: 200 << 30, LowWater: 256 << 20, Type: 0xef53}, syncs: []time.Duration{time.Millisecond}},
 		audit: auditFacts{writable: func(uid int) bool { return uid == 99 }, mode: 0o700, free: 100 << 30},
 		daemon: daemonFacts{via: "/data/admin.sock", pid: 4711, uid: 99, strict: true,
 			health: healthReport{Healthy: true, ID: "id1", State: "follower", Leader: "id2", Term: 7},
-			limits: map[string]string{"Max core file size": "0"},
+			limits: map[string]string{"Max core file size": "0", "Max locked memory": "8388608"},
+			stores: map[string]float64{"gatehouse_store_sealed default": 0, "gatehouse_store_open default": 1, "gatehouse_store_epoch default": 2},
 			metrics: map[string]float64{"process_max_fds": 65536, "process_open_fds": 40, "process_resident_memory_bytes": 100 << 20,
 				"go_gc_gomemlimit_bytes": math.MaxInt64, "gatehouse_disk_log_last_index": 500, "gatehouse_disk_snapshot_index": 400, "gatehouse_disk_log_file_bytes": 1 << 20}},
 		names: []nameFact{{"master.mesos", []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, nil}},
@@ -189,6 +190,22 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 		{"wrong soft limit", func(f *facts) {
 			f.daemon.memory, f.daemon.metrics["go_gc_gomemlimit_bytes"] = 1<<30, 2<<30
 		}, "memory", Warning, "GOMEMLIMIT is 2.0 GiB"},
+		{"little locked memory", func(f *facts) { f.daemon.limits["Max locked memory"] = "65536" }, "locked-memory", Warning, "LimitMEMLOCK"},
+		{"unlimited locked memory", func(f *facts) { f.daemon.limits["Max locked memory"] = "unlimited" }, "locked-memory", OK, "locked"},
+		{"unknown limits", func(f *facts) { f.daemon.limits = nil }, "locked-memory", NotChecked, "cannot be read"},
+		{"no auto-unseal", func(f *facts) { f.in.AutoUnseal = "off" }, "auto-unseal", OK, "only with shares"},
+		{"auto-unseal without key file", func(f *facts) { f.key = keyFacts{err: fs.ErrNotExist} }, "auto-unseal", NotChecked, "see key-file"},
+		{"token without library", func(f *facts) { f.in.AutoUnseal, f.token = "pkcs11", fs.ErrNotExist }, "auto-unseal", Problem, "does not start again"},
+		{"token that nobody tells of", func(f *facts) { f.in.AutoUnseal = "pkcs11" }, "auto-unseal", NotChecked, "does not tell"},
+		{"token that fails", func(f *facts) {
+			f.in.AutoUnseal, f.daemon.metrics["gatehouse_auto_unseal_working"] = "pkcs11", 0
+		}, "auto-unseal", Problem, "does not work now"},
+		{"token that works", func(f *facts) {
+			f.in.AutoUnseal, f.daemon.metrics["gatehouse_auto_unseal_working"] = "pkcs11", 1
+		}, "auto-unseal", OK, "open by themselves"},
+		{"sealed store", func(f *facts) { f.daemon.stores["gatehouse_store_sealed default"] = 1 }, "stores", Warning, "operator unseal"},
+		{"store without keys", func(f *facts) { f.daemon.stores["gatehouse_store_open default"] = 0 }, "stores", Problem, "has no keys"},
+		{"no stores", func(f *facts) { f.daemon.stores = nil }, "stores", NotChecked, "any store"},
 		{"core dumps", func(f *facts) { f.daemon.limits["Max core file size"] = "unlimited" }, "core-dumps", Problem, "LimitCORE=0"},
 		{"no snapshots", func(f *facts) { f.daemon.metrics["gatehouse_disk_log_last_index"] = 1e6 }, "snapshots", Warning, "999600 log entries"},
 	} {

@@ -29,8 +29,9 @@ type daemonFacts struct {
 	health  healthReport
 	strict  bool // it confirms a read with the others
 	metrics map[string]float64
-	limits  map[string]string // soft limits of the process, by their name in /proc
-	memory  int64             // bytes that its control group allows; 0 if unlimited or unknown
+	stores  map[string]float64 // metrics of secret stores, by "gatehouse_store_sealed default"
+	limits  map[string]string  // soft limits of the process, by their name in /proc
+	memory  int64              // bytes that its control group allows; 0 if unlimited or unknown
 }
 
 type healthReport struct {
@@ -83,7 +84,7 @@ func (f *daemonFacts) ask(ctx context.Context, d door) {
 		f.strict = !slices.Contains(strict.Reasons, unconfirmed) && strict.ID != ""
 	}
 	if body, err := d.get(ctx, "/metrics"); err == nil {
-		f.metrics = parseMetrics(body)
+		f.metrics, f.stores = parseMetrics(body), parseStores(body)
 	}
 }
 
@@ -166,16 +167,31 @@ func peerOfSocket(ctx context.Context, path string) (pid, uid int) {
 
 // parseMetrics reads the samples without labels of the Prometheus text format.
 func parseMetrics(text []byte) map[string]float64 {
+	return parseSamples(text, func(name string) (string, bool) { return name, !strings.Contains(name, "{") })
+}
+
+// parseStores reads the samples whose only label is a store.
+func parseStores(text []byte) map[string]float64 {
+	return parseSamples(text, func(name string) (string, bool) {
+		name, label, found := strings.Cut(name, `{store="`)
+		store, whole := strings.CutSuffix(label, `"}`)
+		return name + " " + store, found && whole && strings.HasPrefix(name, "gatehouse_store_")
+	})
+}
+
+// parseSamples reads the samples that have a key.
+func parseSamples(text []byte, key func(name string) (string, bool)) map[string]float64 {
 	out := map[string]float64{}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		name, value, found := strings.Cut(lines.Text(), " ")
-		if !found || strings.HasPrefix(name, "#") || strings.Contains(name, "{") {
+		k, wanted := key(name)
+		if !found || !wanted || strings.HasPrefix(name, "#") {
 			continue
 		}
 		if v, err := strconv.ParseFloat(value, 64); err == nil {
-			out[name] = v
+			out[k] = v
 		}
 	}
 	return out

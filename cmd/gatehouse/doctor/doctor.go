@@ -3,6 +3,8 @@ package doctor
 import (
 	"context"
 	"time"
+
+	"gatehouse/keyring/autounseal"
 )
 
 // Input is what is known of the master that Run examines. It comes from its configuration; see docs/operating.md for
@@ -30,6 +32,9 @@ type Input struct {
 
 	TLSCert, TLSKey, TLSCAFile string // files; "" for none
 	TLSAuto                    bool   // the master makes its own certificate
+
+	AutoUnseal string             // key-file, pkcs11 or off
+	PKCS11     autounseal.Options // of the token, with pkcs11
 
 	Version  string // of this binary
 	MaxLevel int
@@ -102,6 +107,9 @@ var checks = []check{
 	{"open-files", checkOpenFiles},
 	{"memory", checkMemory},
 	{"core-dumps", checkCoreDumps},
+	{"locked-memory", checkLockedMemory},
+	{"auto-unseal", checkAutoUnseal},
+	{"stores", checkStores},
 	{"snapshots", checkSnapshots},
 }
 

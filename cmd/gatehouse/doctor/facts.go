@@ -12,6 +12,7 @@ import (
 	"gatehouse/cluster"
 	"gatehouse/cluster/disk"
 	"gatehouse/keyring"
+	"gatehouse/keyring/autounseal"
 )
 
 // facts are all that was seen. Checks read them and nothing else.
@@ -29,6 +30,7 @@ type facts struct {
 	ports  []portFact
 	clock  clockFacts
 	tls    tlsFacts
+	token  error // why the files of the PKCS#11 token cannot be used
 }
 
 type keyFacts struct {
@@ -126,6 +128,12 @@ func (f *facts) lookAtFiles(ctx context.Context) {
 	all.Go(func() (err error) {
 		f.tls, err = within(ctx, localLimit, func() (tlsFacts, error) { return lookAtTLS(f.in), nil })
 		f.tls.pairErr = errors.Join(f.tls.pairErr, err)
+		return nil
+	})
+	all.Go(func() error {
+		if f.in.AutoUnseal == autounseal.NamePKCS11 {
+			_, f.token = within(ctx, localLimit, func() (struct{}, error) { return struct{}{}, f.in.PKCS11.Check() })
+		}
 		return nil
 	})
 	_ = all.Wait() // never fails

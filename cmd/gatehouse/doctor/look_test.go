@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -346,5 +347,17 @@ func TestCertificatesAreExamined(t *testing.T) {
 		if len(found) != 1 || found[0].Status != c.status || !strings.Contains(found[0].Found+found[0].Do, c.text) {
 			t.Errorf("%s: %+v, want %s with %q", c.name, found, c.status, c.text)
 		}
+	}
+}
+
+func TestMetricsOfStoresAreRead(t *testing.T) {
+	text := "# HELP gatehouse_store_sealed x\ngatehouse_store_sealed{store=\"default\"} 1\ngatehouse_store_open{store=\"a-b_c\"} 0\n" +
+		"other{store=\"default\"} 3\nplain 4\n"
+	want := map[string]float64{"gatehouse_store_sealed default": 1, "gatehouse_store_open a-b_c": 0}
+	if got := parseStores([]byte(text)); !maps.Equal(got, want) {
+		t.Errorf("metrics of stores: %v, want %v", got, want)
+	}
+	if plain := parseMetrics([]byte(text)); len(plain) != 1 || plain["plain"] != 4 {
+		t.Errorf("metrics without labels: %v", plain)
 	}
 }
