@@ -32,7 +32,16 @@ func (n *Node) Apply(ctx context.Context, entry []byte) (index uint64, response 
 	if err != nil {
 		return 0, nil, err
 	}
-	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(entry, enqueueTimeout) }, leave)
+	done := leave
+	if isLarge(size) {
+		done = func() {
+			go func() {
+				n.settle(n.machine.AppliedIndex())
+				leave()
+			}()
+		}
+	}
+	f, err := await(ctx, n, func(r *raft.Raft) raft.ApplyFuture { return r.Apply(entry, enqueueTimeout) }, done)
 	if err != nil {
 		return 0, nil, applyFault(err)
 	}

@@ -23,6 +23,12 @@ func (n *Node) EchoRounds() uint64 { return n.echo.counts().Rounds }
 // NeverPromote keeps members that joined without a vote.
 func NeverPromote(c *Config) { c.neverPromote = true }
 
+// InFlight is how many bytes of entries keep a place in a lane.
+func (n *Node) InFlight() int64 { return n.lanes.inFlight() }
+
+// FollowWait is how long a large entry waits for the slower follower.
+const FollowWait = followWait
+
 // SnapshotAfter sets after how many bytes of entries a snapshot is taken.
 func SnapshotAfter(c *Config, bytes int64) { c.snapshotBytes = bytes }
 

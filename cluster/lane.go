@@ -14,9 +14,11 @@ const (
 	// largeEntry is from how many bytes on an entry counts as large: it goes by a lane of its own, so that a hundred small
 	// changes need not wait behind somebody's megabytes.
 	largeEntry = 64 << 10
-	// maxInFlight bounds the bytes of one lane's entries that were accepted and not yet applied. Two lanes full are what a
-	// change can have before it in Raft's queue.
-	maxInFlight = 8 << 20
+	// maxInFlight bounds the bytes of small entries that were accepted and not yet applied, largeInFlight those of large ones.
+	// Both together are what a change can have before it in Raft's queue. Four entries of a megabyte keep a disk busy; more
+	// would only make reads on the followers wait, which have to apply all of them first.
+	maxInFlight   = 8 << 20
+	largeInFlight = 4 * (1<<20 + 16<<10)
 	// maxWaiting bounds the bytes of entries that wait for their turn in one lane. Those who hold them are bounded as well:
 	// see relay.Window, and the bodies that httpapi takes at once.
 	maxWaiting = 128 << 20
@@ -28,16 +30,17 @@ const (
 // lane lets entries into Raft in the order of their arrival, so many bytes at once.
 type lane struct {
 	turns   *semaphore.Weighted
+	size    int64        // how many bytes
 	used    atomic.Int64 // bytes that are in
 	waiting atomic.Int64 // bytes that wait
 }
 
-func newLane() *lane { return &lane{turns: semaphore.NewWeighted(maxInFlight)} }
+func newLane(size int64) *lane { return &lane{turns: semaphore.NewWeighted(size), size: size} }
 
 // enter waits for the turn of an entry of so many bytes. One that is larger than the lane has it to itself. fault.Busy means
 // that the turn did not come in time.
 func (l *lane) enter(ctx context.Context, size int64) (leave func(), err error) {
-	weight := min(size, maxInFlight)
+	weight := min(size, l.size)
 	if !l.turns.TryAcquire(weight) {
 		if err := l.queue(ctx, weight); err != nil {
 			return nil, err
@@ -66,15 +69,17 @@ func (l *lane) queue(ctx context.Context, weight int64) error {
 // lanes are the ways into Raft.
 type lanes struct{ small, large *lane }
 
-func newLanes() lanes { return lanes{newLane(), newLane()} }
+func newLanes() lanes { return lanes{newLane(maxInFlight), newLane(largeInFlight)} }
 
 // of picks the lane of an entry.
 func (l lanes) of(size int64) *lane {
-	if size < largeEntry {
-		return l.small
+	if isLarge(size) {
+		return l.large
 	}
-	return l.large
+	return l.small
 }
+
+func isLarge(size int64) bool { return size >= largeEntry }
 
 // inFlight is how many bytes were accepted and not yet applied, waiting how many have not been accepted.
 func (l lanes) inFlight() int64 { return l.small.used.Load() + l.large.used.Load() }

@@ -21,7 +21,7 @@ func enter(t *testing.T, l *lane, size int64) (leave func()) {
 
 func TestEntriesEnterInTheOrderOfTheirArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
+		l := newLane(maxInFlight)
 		leave := enter(t, l, maxInFlight)
 		order := make(chan int64, 3)
 		for _, size := range []int64{6 << 20, 5 << 20, 4 << 20} {
@@ -57,7 +57,7 @@ func TestEntriesEnterInTheOrderOfTheirArrival(t *testing.T) {
 func TestSmallEntriesDoNotWaitBehindLargeOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLanes()
-		defer enter(t, l.of(1<<20), maxInFlight)()
+		defer enter(t, l.of(1<<20), largeInFlight)()
 		began := time.Now()
 		enter(t, l.of(largeEntry-1), largeEntry-1)()
 		if took := time.Since(began); took != 0 {
@@ -68,7 +68,7 @@ func TestSmallEntriesDoNotWaitBehindLargeOnes(t *testing.T) {
 
 func TestATurnThatDoesNotComeIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
+		l := newLane(maxInFlight)
 		leave := enter(t, l, maxInFlight)
 		began := time.Now()
 		if _, err := l.enter(t.Context(), 1); !fault.Is(err, fault.Busy) || time.Since(began) != turnTimeout {
@@ -87,7 +87,7 @@ func TestATurnThatDoesNotComeIsBusy(t *testing.T) {
 
 func TestTheQueueOfEntriesIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
+		l := newLane(maxInFlight)
 		leave := enter(t, l, maxInFlight)
 		for range maxWaiting / maxInFlight {
 			go func() {
@@ -108,7 +108,7 @@ func TestTheQueueOfEntriesIsBounded(t *testing.T) {
 
 func TestAnEntryLargerThanTheLaneHasItToItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLane()
+		l := newLane(maxInFlight)
 		leave := enter(t, l, 1)
 		in := make(chan func(), 1)
 		go func() { in <- enter(t, l, 3*maxInFlight) }()

@@ -18,18 +18,20 @@ type follower struct {
 	match       uint64 // newest acknowledged index, committed or not
 	contact     time.Time
 	movedAt     time.Time // when match last grew, or a part of a snapshot was sent
-	restoring   bool      // a snapshot was sent, and not yet acknowledged
+	installing  bool      // a snapshot is sent, or was sent and not yet acknowledged
+	restoring   bool      // all of it was sent
 	closeAt     time.Time // since when it has been close behind; zero: it is not
 	behindSince time.Time // since when it is behind without moving
 }
 
 // progress remembers every server that ever answered this one.
 type progress struct {
+	moved *signal    // told when a server has acknowledged more
 	mu    sync.Mutex // guards peers
 	peers map[string]*follower
 }
 
-func newProgress() *progress { return &progress{peers: map[string]*follower{}} }
+func newProgress() *progress { return &progress{moved: newSignal(), peers: map[string]*follower{}} }
 
 func (p *progress) peer(id string) *follower {
 	f := p.peers[id]
@@ -56,6 +58,7 @@ func (p *progress) acknowledged(id string, index, committed uint64) {
 	f := p.peer(id)
 	if index != f.match {
 		f.match, f.movedAt = index, time.Now()
+		p.moved.notify()
 	}
 	f.Index = max(f.Index, min(index, committed))
 }
@@ -65,7 +68,15 @@ func (p *progress) sent(id string, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.peer(id)
-	f.movedAt, f.restoring = time.Now(), last
+	f.movedAt, f.installing, f.restoring = time.Now(), true, last
+}
+
+// installed notes that a server has its snapshot, or that sending it failed.
+func (p *progress) installed(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.peer(id)
+	f.movedAt, f.installing, f.restoring = time.Now(), false, false
 }
 
 // of returns a copy of what is known about a server.

@@ -16,8 +16,9 @@ const (
 	transportTimeout = 5 * time.Second
 	transportPool    = 3
 	// maxAppendBytes bounds the entries of one AppendEntries call, so that a follower that lags by many large entries
-	// gets them in pieces that fit the transport's time-out. At least one entry is always sent.
-	maxAppendBytes = 2 << 20
+	// gets them in pieces that fit the transport's time-out, and learns between them what is committed. At least one entry
+	// is always sent.
+	maxAppendBytes = 1 << 20
 )
 
 // transport is Raft's network transport with three changes.
@@ -172,7 +173,7 @@ func cutEntries(entries []*raft.Log, limit int) []*raft.Log {
 
 // InstallSnapshot implements raft.Transport.
 func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	defer t.progress.sent(string(id), false)
+	defer t.progress.installed(string(id))
 	if err := t.NetworkTransport.InstallSnapshot(id, target, req, resp, &snapshotReader{data, string(id), t.progress}); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ const (
 	// leastCost is what a request without a body counts for. No more requests fit the window than the other end runs.
 	leastCost = windowBytes / maxConcurrent
 	// windowWait bounds the wait for a place in the window. The leader needs the rest of the request's time.
-	windowWait = 5 * time.Second
+	windowWait = 8 * time.Second
 )
 
 // Large is from how many bytes of body on a request belongs on a connection of its own: the small ones would wait until it
