@@ -106,6 +106,9 @@ func (a *API) combine(r *httpapi.Request, store string, seal *secret.Seal, clust
 // unsealed commits that the store is open and brings its keys to all masters. A seal, an init or a rekey that came first wins.
 func (a *API) unsealed(ctx context.Context, r *httpapi.Request, s *secret.Store, root []byte) (*httpapi.Response, error) {
 	outcome, err := a.submit(ctx, r, http.StatusOK, command.UnsealStore{Name: s.Name, RootID: s.Seal.RootID, Epoch: s.Epoch})
+	if now := a.latest(s); fault.Is(err, fault.Conflict) && now.Open() && now.Seal.RootID == s.Seal.RootID { // another gave the last share as well
+		return &httpapi.Response{Body: a.statusOf(ctx, r.Term, now)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
