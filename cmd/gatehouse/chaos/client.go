@@ -156,7 +156,7 @@ func judge(in input, answer rig.Answer, err error) (out output, detail string, k
 // expected are the codes that a correct request may be answered with; beside them there are 502 and 503 of any kind.
 var expected = map[string]bool{"ERR_UNKNOWN_USER_ID": true, "ERR_USER_EXISTS": true, "ERR_INVALID_CREDENTIALS": true, "ERR_TOO_MANY_REQUESTS": true,
 	"ERR_PERMISSION_EXISTS": true, "ERR_ACTION_NOT_YET_STORED": true,
-	"ERR_UNKNOWN_SECRET": true, "ERR_SECRET_EXISTS": true, "ERR_PRECONDITION_FAILED": true}
+	"ERR_UNKNOWN_SECRET": true, "ERR_SECRET_EXISTS": true, "ERR_PRECONDITION_FAILED": true, "ERR_CONFLICT": true}
 
 // unexpected says that no fault of ours excuses the answer.
 func unexpected(answer rig.Answer) bool {
