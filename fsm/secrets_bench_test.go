@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -73,25 +72,22 @@ func nextWrite(m *Machine, path string, value []byte) command.Command {
 // It guards: a write of a small secret costs a master about as much as one of a user.
 func BenchmarkApplySecret(b *testing.B) {
 	for _, batch := range []int{1, raftBatch} {
-		for name, path := range map[string]func(i int) string{
-			"create": func(i int) string { return fmt.Sprintf("new/secret-%08d", i*7919%100_003+i/100_003*100_003) },
-		} {
-			b.Run(fmt.Sprintf("%s/batch=%d", name, batch), func(b *testing.B) {
-				m := newVault(b, 100_000, 200)
-				logs := make([]*raft.Log, b.N)
-				value, first := random(200), m.AppliedIndex()+1
-				for i := range logs {
-					logs[i] = secretEntry(b, first+uint64(i), nextWrite(m, path(i), value))
-				}
-				b.ReportAllocs()
-				b.ResetTimer()
-				for len(logs) > 0 {
-					n := min(batch, len(logs))
-					m.ApplyBatch(logs[:n])
-					logs = logs[n:]
-				}
-			})
-		}
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			m := newVault(b, 100_000, 200)
+			logs := make([]*raft.Log, b.N)
+			value, first := random(200), m.AppliedIndex()+1
+			for i := range logs {
+				path := fmt.Sprintf("new/secret-%08d", i*7919%100_003+i/100_003*100_003)
+				logs[i] = secretEntry(b, first+uint64(i), nextWrite(m, path, value))
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for len(logs) > 0 {
+				n := min(batch, len(logs))
+				m.ApplyBatch(logs[:n])
+				logs = logs[n:]
+			}
+		})
 	}
 }
 
@@ -133,37 +129,4 @@ func BenchmarkReadSecret(b *testing.B) {
 			b.Fatal("not there")
 		}
 	}
-}
-
-// BenchmarkSnapshotOfSecrets writes and restores 512 MiB of values of 1 MiB.
-func BenchmarkSnapshotOfSecrets(b *testing.B) {
-	m := newVault(b, 512, 1<<20)
-	var snapshot []byte
-	b.Run("write", func(b *testing.B) {
-		b.SetBytes(512 << 20)
-		for b.Loop() {
-			snap, err := m.Snapshot()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := snap.Persist(discard{}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	var out sink
-	snap, _ := m.Snapshot()
-	if err := snap.Persist(&out); err != nil {
-		b.Fatal(err)
-	}
-	snapshot = bytes.Clone(out.Bytes())
-	b.Run("restore", func(b *testing.B) {
-		b.SetBytes(512 << 20)
-		b.ReportMetric(float64(len(snapshot))/(1<<20), "snapshot-MiB")
-		for b.Loop() {
-			if err := restore(New(Options{MaxLevel: 3}), snapshot); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 }

@@ -22,7 +22,7 @@ const (
 // endSecrets purges secrets that have ended or were deleted long enough ago, and drops their tombstones later.
 func (m *master) endSecrets(ctx context.Context, term uint64) error {
 	e := secretEnder{
-		state: m.machine.State, now: m.now, log: m.log,
+		state: m.machine.State, now: m.now, log: m.log, rest: rest,
 		submit: func(ctx context.Context, c command.Command) error {
 			_, err := m.machine.Submit(ctx, m.node, m.header(term), c)
 			return err
@@ -36,6 +36,7 @@ type secretEnder struct {
 	state  func() *state.State
 	now    func() time.Time
 	submit func(context.Context, command.Command) error
+	rest   func(context.Context, time.Duration)
 	log    *slog.Logger
 }
 
@@ -55,7 +56,7 @@ func (e *secretEnder) run(ctx context.Context) error {
 			return fmt.Errorf("end %d secrets: %w", len(items), err)
 		}
 		e.log.Info("secrets ended", "records", len(items))
-		rest(ctx, dutyShare*time.Since(start))
+		e.rest(ctx, dutyShare*time.Since(start))
 	}
 	return nil
 }
