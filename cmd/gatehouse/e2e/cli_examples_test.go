@@ -108,6 +108,7 @@ type play struct {
 	t       *testing.T
 	cluster *rig.Cluster
 	general *strings.Replacer
+	made    int // stores of examples
 }
 
 const alicesPassword = "wonderland-22"
@@ -171,7 +172,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.access(), p.trails(), p.declared(), p.tokens(), p.keys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.trails(), p.declared(), p.tokens(), p.keys(), p.secrets(), p.stores(), p.seals(), p.rekeys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
