@@ -88,8 +88,8 @@ type rekeying struct {
 
 func (a *app) operatorRekey(cmd *cobra.Command, f *rekeyFlags) error {
 	split, errSplit := f.split()
-	if err := all(errSplit, a.checkPlace(&f.splitFlags)); err != nil {
-		return err
+	if errSplit != nil {
+		return errSplit
 	}
 	r := &rekeying{app: a, flags: f, typed: a.terminalIn() && len(f.files) == 0}
 	if !r.typed && (!f.auto || len(f.files) > 0) {
@@ -132,6 +132,11 @@ func (r *rekeying) begin(ctx context.Context, split client.NewShares) (err error
 	if r.now, err = r.c.RekeyStatus(ctx, r.storeName); err != nil {
 		return err
 	}
+	if r.now.Stage != client.RekeyVerify { // there will be shares to show
+		if err := r.checkPlace(&r.flags.splitFlags); err != nil {
+			return err
+		}
+	}
 	underWay := r.now.Stage == client.RekeyShares || r.now.Stage == client.RekeyVerify
 	switch {
 	case underWay && r.flags.nonce != "" && r.flags.nonce != r.now.Nonce:
@@ -156,10 +161,8 @@ func (r *rekeying) stage(ctx context.Context, name, what string, give func(ctx c
 		if err != nil {
 			return gathered{}, settle(err, r.atStore("gatehouse operator rekey --status"))
 		}
-		if r.now = now; now.Nonce != nonce && now.Stage != client.RekeyDone {
-			return gathered{}, fail(StatusFailed, errors.New("the rekey has ended: others have finished it or given it up, or it was forgotten"), r.atStore("gatehouse operator rekey --status"))
-		}
-		return gathered{now.Progress, now.Required, now.Stage != name}, nil
+		r.now = now
+		return gathered{now.Progress, now.Required, now.Stage != name || now.Nonce != nonce}, nil
 	}
 	_, err := r.gather(ctx, gathering{
 		what: what + " of the store " + safe(r.storeName),
@@ -168,6 +171,9 @@ func (r *rekeying) stage(ctx context.Context, name, what string, give func(ctx c
 		},
 		look: func(ctx context.Context) (gathered, error) { return noted(r.c.RekeyStatus(ctx, r.storeName)) },
 	}, r.typed, &r.script)
+	if err == nil && r.now.Nonce != nonce {
+		err = fail(StatusFailed, errors.New("the rekey has ended here: others have finished it or given it up, or it was forgotten"), "")
+	}
 	return err
 }
 

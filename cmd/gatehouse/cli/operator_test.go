@@ -341,13 +341,22 @@ func TestSealLocallyAsksTheMasterOfThisMachine(t *testing.T) {
 	p.bad(StatusUsage, "add --admin-socket", "operator", "seal", "--local", "--yes")
 	p.bad(StatusUsage, "add --local", "operator", "seal", "--admin-socket", "x", "--yes")
 	p.good("operator", "seal", "--local", "--admin-socket", m.URL, "--yes", "--store", "s")
-	if got := m.last(); got.body != "" || got.token != "" {
+	if got := m.last(); got.path != "/gatehouse/v1/secrets/s/local-seal" || got.body != "" || got.token != "" {
 		t.Errorf("asked %+v", got)
 	}
 	m.answer("POST /gatehouse/v1/secrets/s/local-seal", no{404, `{"title":"404","code":"ERR_UNKNOWN_STORE"}`})
 	p.bad(StatusFailed, "gatehouse store list", "operator", "seal", "--local", "--admin-socket", m.URL, "--yes", "--store", "s")
 	m.Close()
 	p.bad(StatusUnavailable, "a master that runs", "operator", "seal", "--local", "--admin-socket", m.URL, "--yes")
+}
+
+func TestAStoreThatHoldsSecretsIsDeletedByForce(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	m.answer("DELETE /secrets/v1/store/payments", no{409, `{"title":"409 Conflict","code":"ERR_CONFLICT"}`})
+	p.bad(StatusFailed, "--force destroys them", "store", "delete", "--yes", "payments")
+	m.answer("DELETE /secrets/v1/store/payments?force=true", nil)
+	p.good("store", "delete", "--yes", "--force", "payments")
 }
 
 func TestRotateFollowsUntilOneKeyIsLeft(t *testing.T) {

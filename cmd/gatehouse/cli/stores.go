@@ -147,6 +147,9 @@ func (a *app) storeDeleteCommand() *cobra.Command {
 			}
 			return a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 				err := settle(c.DeleteStore(ctx, args[0], force), "gatehouse store list")
+				if client.IsCode(err, "ERR_CONFLICT") {
+					err = fail(StatusFailed, fmt.Errorf("the master says %w", asError(err)), "--force destroys them with the store")
+				}
 				return sentence(storeDone{"deleted", args[0]}, "Deleted the store %s.", args[0]), err
 			})(cmd, args)
 		})
