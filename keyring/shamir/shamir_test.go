@@ -16,7 +16,7 @@ func TestAnyThresholdSharesCombine(t *testing.T) {
 	} {
 		secret := randomBytes(c.size)
 		shares := mustSplit(t, secret, c.shares, c.threshold)
-		for range 20 {
+		for range 4 {
 			some := pick(choose, shares, c.threshold+choose.IntN(c.shares-c.threshold+1))
 			got, err := Combine(some)
 			if err != nil || !bytes.Equal(got, secret) {
