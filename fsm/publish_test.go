@@ -37,6 +37,14 @@ func TestANewStateIsToldBeforeAnybodyIsWoken(t *testing.T) {
 		woken <- m.AppliedIndex()
 		done <- err
 	}()
+	for waits := false; !waits; time.Sleep(time.Millisecond) {
+		m.waiting.mu.Lock()
+		waits = len(m.waiting.groups) > 0
+		m.waiting.mu.Unlock()
+		if ctx.Err() != nil {
+			t.Fatal("nobody waits")
+		}
+	}
 	m.Apply(entry(t, 3, command.SetPrimaryKey{KeyID: "k"}))
 	if err := <-done; err != nil {
 		t.Fatal(err)
