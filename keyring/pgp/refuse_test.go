@@ -26,7 +26,7 @@ func mustRefuse(t *testing.T, text, want string) {
 	}
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestKeysThatGPGMadeButNobodyShouldUseAreRefused(t *testing.T) {
 	g := newGnuPG(t)
 	const long, brief = "20200101T000000", "Expire-Date: 30d\n"
@@ -66,7 +66,7 @@ func TestKeysThatGPGMadeButNobodyShouldUseAreRefused(t *testing.T) {
 	}
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestWhatIsNoKeyIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "is empty"},
@@ -94,7 +94,7 @@ func TestWhatIsNoKeyIsRefused(t *testing.T) {
 	}
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestAThousandSubkeysAreRefused(t *testing.T) {
 	g := newGnuPG(t)
 	g.key("many", curve25519, "")
@@ -103,7 +103,7 @@ func TestAThousandSubkeysAreRefused(t *testing.T) {
 	mustRefuse(t, b64(export), "more than 100 subkeys")
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestAKeyWithoutSignaturesThatHoldIsRefused(t *testing.T) {
 	g := newGnuPG(t)
 	g.key("alice", curve25519, "")
@@ -118,7 +118,7 @@ func TestAKeyWithoutSignaturesThatHoldIsRefused(t *testing.T) {
 	mustRefuse(t, b64(slices.Concat(primary, id, certification, foreign, binding)), "has no valid signature")
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestTheListOfKeysMustFitTheShares(t *testing.T) {
 	g := newGnuPG(t)
 	g.key("alice", curve25519, "")
@@ -147,7 +147,7 @@ func TestTheListOfKeysMustFitTheShares(t *testing.T) {
 	}
 }
 
-// hostile: S6
+// Keys as in hostile S6.
 func TestAKeyCutOffAnywhereIsRefused(t *testing.T) {
 	g := newGnuPG(t)
 	g.key("cut", curve25519, "")
