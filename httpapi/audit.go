@@ -98,9 +98,16 @@ func (x *exchange) audits() bool {
 }
 
 // intend records what is about to be tried. A change goes on meanwhile, and waits for its record where it enters the log
-// (Recorded); a read of secrets waits here.
+// (Recorded); a read of an Audited row waits here. A read that was granted waits for no disk, but is refused while the last
+// records could not be written.
 func (x *exchange) intend(ctx context.Context) (context.Context, error) {
-	if !x.audits() || !x.row.changes() && !x.row.Audited {
+	if !x.audits() {
+		return ctx, nil
+	}
+	if !x.row.changes() && !x.row.Audited {
+		if x.row.Access == Granted && x.s.opts.Auditor.Blocked() {
+			return ctx, errUnrecorded
+		}
 		return ctx, nil
 	}
 	if x.decision.intent == nil {
@@ -144,11 +151,13 @@ func intents(ctx context.Context) []*audit.Ticket {
 func Recorded(ctx context.Context) error {
 	for _, intent := range intents(ctx) {
 		if err := intent.Wait(ctx); err != nil {
-			return fault.New(fault.Busy, "The audit log cannot be written. Nothing was changed.").After(retryAfter)
+			return errUnrecorded
 		}
 	}
 	return nil
 }
+
+var errUnrecorded = fault.New(fault.Busy, "The audit log cannot be written. Nothing was changed.").After(retryAfter)
 
 // decided is the record of the decision that allowed the request.
 func (x *exchange) decided() Record {

@@ -71,7 +71,7 @@ func TestStoreNames(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "all", "A", "-a", "_a", "a/b", "a:b", "ä", "a.b", "default/..", strings.Repeat("x", 65)} {
+	for _, name := range []string{"", "all", "list", "A", "-a", "_a", "a/b", "a:b", "ä", "a.b", "default/..", strings.Repeat("x", 65)} {
 		if err := StoreName(name); !fault.Is(err, fault.InvalidStoreName) {
 			t.Errorf("%q: %v", name, err)
 		}

@@ -125,9 +125,9 @@ func (s *Seal) Key(term uint32) (DataKey, bool) {
 }
 
 // StoreName accepts a-z 0-9 _ - up to 64 bytes, the first a letter or a digit. The name "all" is taken: it stands for
-// all stores in a path (contract 6.1).
+// all stores in a path (contract 6.1). So is "list": the resources of its secrets would be those that decide about names.
 func StoreName(name string) error {
-	if name == "" || name == "all" || len(name) > maxStoreName || name[0] == '_' || name[0] == '-' || !plain(name) {
+	if name == "" || name == "all" || name == "list" || len(name) > maxStoreName || name[0] == '_' || name[0] == '-' || !plain(name) {
 		return fault.New(fault.InvalidStoreName, "Invalid store name: %q", excerpt(name))
 	}
 	return nil

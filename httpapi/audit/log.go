@@ -251,6 +251,9 @@ func (l *Log) stalled() bool {
 	return l.failing.Load() || began != 0 && time.Since(time.Unix(0, began)) > l.opts.Patience
 }
 
+// Blocked reports whether records are being lost at the moment, and must not be.
+func (l *Log) Blocked() bool { return !l.opts.Optional && l.stalled() }
+
 func (l *Log) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
