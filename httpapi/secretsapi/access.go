@@ -127,7 +127,18 @@ func visible(r *httpapi.Request, store, dir string) []string {
 		}
 	}
 	slices.SortFunc(dirs, byPath)
-	return slices.CompactFunc(dirs, func(a, b string) bool { return a == b || below(b, a) })
+	return outermost(dirs)
+}
+
+// outermost drops directories that lie in one before them.
+func outermost(sorted []string) (dirs []string) {
+	for _, dir := range sorted {
+		if n := len(dirs); n > 0 && (dir == dirs[n-1] || below(dir, dirs[n-1])) {
+			continue
+		}
+		dirs = append(dirs, dir)
+	}
+	return dirs
 }
 
 // byPath sorts directories as the paths below them are sorted, and a directory before those within it.
