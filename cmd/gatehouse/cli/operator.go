@@ -157,7 +157,7 @@ func (a *app) sealHere(ctx context.Context, socket string) error {
 
 func (a *app) operatorRotateCommand() *cobra.Command {
 	var follow bool
-	cmd := a.verb("rotate", "Encrypt with a new data key from now on", "  gatehouse operator rotate\n  gatehouse operator rotate --follow", NoArgs,
+	cmd := a.verb("rotate", "Encrypt with a new data key from now on", "  gatehouse operator rotate", NoArgs,
 		func(cmd *cobra.Command, _ []string) error {
 			return a.asking(loggedIn, func(ctx context.Context, c *client.Client, _ []string) (view, error) {
 				term, err := c.RotateStore(ctx, a.storeName)
@@ -171,8 +171,9 @@ func (a *app) operatorRotateCommand() *cobra.Command {
 			})(cmd, nil)
 		})
 	cmd.Long = "Makes a new data key, which encrypts from now on. What older keys encrypted stays readable, and is encrypted anew in the\n" +
-		"background, at a twentieth of the masters' time. The shares stay as they are: gatehouse operator rekey changes them."
-	cmd.Flags().BoolVar(&follow, "follow", false, "wait until everything is encrypted with it")
+		"background, at a twentieth of the leader's time; a key that nothing needs any more is dropped a minute later. The\n" +
+		"shares stay as they are: gatehouse operator rekey changes them."
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait until everything is encrypted with it and the older keys are gone: a minute at least")
 	return cmd
 }
 
