@@ -31,10 +31,13 @@ const (
 type bodies struct {
 	turns *semaphore.Weighted
 	wait  time.Duration
+	start time.Duration
 	held  atomic.Int64 // bytes that are let in
 }
 
-func newBodies() *bodies { return &bodies{turns: semaphore.NewWeighted(maxBodies), wait: bodyWait} }
+func newBodies() *bodies {
+	return &bodies{turns: semaphore.NewWeighted(maxBodies), wait: bodyWait, start: bodyStart}
+}
 
 // gauge shows how much is let in.
 func (b *bodies) gauge() prometheus.Collector {
@@ -83,6 +86,6 @@ func (x *exchange) pace(size int64) (done func()) {
 		return func() {}
 	}
 	c := http.NewResponseController(x.w)
-	_ = c.SetReadDeadline(time.Now().Add(min(bodyStart+time.Duration(size/bodyPace)*time.Second, readTimeout)))
+	_ = c.SetReadDeadline(time.Now().Add(min(x.s.bodies.start+time.Duration(size/bodyPace)*time.Second, readTimeout)))
 	return func() { _ = c.SetReadDeadline(time.Time{}) }
 }

@@ -98,3 +98,20 @@ func TestALeaderThatHasNoRoomForMoreIsBusy(t *testing.T) {
 		t.Errorf("got %s after %d tries, want %s after one: the request has waited for its turn", got.body, tried, fault.Busy)
 	}
 }
+
+func TestALargeBodyThatDawdlesLosesItsTurn(t *testing.T) {
+	bed := newBed(t, 1)
+	m := bed.members[0]
+	m.server.bodies.start = 10 * time.Millisecond
+	w := m.dial()
+	head := "PUT /gatehouse/v1/blob HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + authorized() +
+		"\r\nContent-Length: 100000\r\n\r\n{"
+	if err := <-w.push(strings.NewReader(head)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "a body that does not come", w.receive("PUT"), http.StatusBadRequest)
+	eventually(t, "nothing is held", func() bool { return m.server.bodies.held.Load() == 0 })
+	if m.handled.Load() != 0 {
+		t.Error("a handler ran for half a body")
+	}
+}
