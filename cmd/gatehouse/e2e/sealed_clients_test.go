@@ -26,7 +26,7 @@ type program struct {
 }
 
 func newProgram(t *testing.T) *program {
-	return &program{t: t, c: shared(t), at: strings.ReplaceAll(named(t, "d"), "_", "-")}
+	return &program{t: t, c: shared(t), at: strings.ReplaceAll(named(t, fresh("d")), "_", "-")}
 }
 
 // send sends a request whose path, after the store, stands as the program writes it.

@@ -248,14 +248,14 @@ func TestHostileS8SharesAreShownOnce(t *testing.T) {
 // Profiles and variables of the process are not for the API's clients, and metrics name no secret (hostile S26).
 func TestHostileS26ProfilesAreNotServed(t *testing.T) {
 	c := shared(t)
-	m, value := c.Masters[0], "planted-value-of-s26"
-	ask(t, c, 201, rig.Request{Method: "PUT", URL: secretURL(m, "default", "planted-path-of-s26"), Token: superuser(t, c), Body: map[string]string{"value": value}})
-	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/vars", "/gatehouse/v1/debug/pprof/heap"} {
-		ask(t, c, 404, rig.Request{Method: "GET", URL: m.API + path})
-		ask(t, c, 404, rig.Request{Method: "GET", URL: m.API + path, Token: superuser(t, c)})
+	m, value, path := c.Masters[0], "planted-value-of-s26", fresh("planted-path-of-s26")
+	ask(t, c, 201, rig.Request{Method: "PUT", URL: secretURL(m, "default", path), Token: superuser(t, c), Body: map[string]string{"value": value}})
+	for _, at := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=2", "/debug/vars", "/gatehouse/v1/debug/pprof/heap"} {
+		ask(t, c, 404, rig.Request{Method: "GET", URL: m.API + at})
+		ask(t, c, 404, rig.Request{Method: "GET", URL: m.API + at, Token: superuser(t, c)})
 	}
 	metrics := ask(t, c, 200, rig.Request{Method: "GET", URL: m.API + "/metrics"})
-	for _, word := range []string{value, "planted-path-of-s26"} {
+	for _, word := range []string{value, path} {
 		if bytes.Contains(metrics.Body, []byte(word)) {
 			t.Errorf("the metrics name %s", word)
 		}

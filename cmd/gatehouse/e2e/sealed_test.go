@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,12 @@ type initAnswer struct {
 	RootToken    string   `json:"root_token"`
 }
 
+// names counts what tests make on clusters that they share, so that a test can be run again there.
+var names atomic.Int64
+
+// fresh is a name that no other test, and no other run of the same one, uses.
+func fresh(name string) string { return fmt.Sprintf("%s-%d", name, names.Add(1)) }
+
 // clerks are the tokens of the superusers that tests have of their own, by cluster and test: whoever gives wrong shares has to wait.
 var clerks sync.Map
 
@@ -63,7 +70,7 @@ func clerk(t *testing.T, c *rig.Cluster) string {
 
 func newClerk(t *testing.T, c *rig.Cluster, name string) string {
 	t.Helper()
-	uid := named(t, name)
+	uid := named(t, fresh(name))
 	putUser(t, c, c.Masters[0], uid, map[string]string{"password": "a clerks passphrase"})
 	join(t, c, c.Masters[0], "superusers", uid)
 	return must[string](t)(c.Client.Login(t.Context(), c.Masters[1].API, uid, "a clerks passphrase"))
@@ -78,7 +85,7 @@ func storeAPI(t *testing.T, c *rig.Cluster, m *rig.Master, status int, method, p
 // newStore makes a further store on a cluster that tests share; it is open and holds nothing.
 func newStore(t *testing.T, c *rig.Cluster) string {
 	t.Helper()
-	name := named(t, "s")
+	name := named(t, fresh("s"))
 	name = name[max(0, len(name)-40):]
 	name = strings.Trim(strings.ReplaceAll(name, "_", "-"), "-")
 	storeAPI(t, c, c.Masters[0], http.StatusCreated, http.MethodPut, "/store/"+name, map[string]string{"driver": "vault", "description": "of a test"})
