@@ -63,17 +63,18 @@ func mustNotOpen(t *testing.T, m Method, what, keyID string, ad, blob []byte, wa
 	}
 }
 
-// refusesEveryChange checks that no bit of a blob can change, nor its length, nor what it is bound to.
-func refusesEveryChange(t *testing.T, m Method, blob []byte) {
+// refusesEveryChange checks that no byte of a blob can change, nor its length, nor what it is bound to. It looks at every
+// byte, or only at some: a token is logged in to anew for each.
+func refusesEveryChange(t *testing.T, m Method, blob []byte, step int) {
 	t.Helper()
-	for i := range blob {
+	for i := 0; i < len(blob); i += step {
 		changed := bytes.Clone(blob)
 		changed[i] ^= 1
 		if got, err := m.Open(t.Context(), "", ad, changed); err == nil {
 			t.Errorf("byte %d altered: opened %q", i, got)
 		}
 	}
-	for n := range blob {
+	for n := 0; n < len(blob); n += step {
 		if got, err := m.Open(t.Context(), "", ad, blob[:n]); err == nil {
 			t.Errorf("cut to %d bytes: opened %q", n, got)
 		}
@@ -90,7 +91,7 @@ func TestTheKeyFileMethodOpensWhatItSealed(t *testing.T) {
 	m := KeyFile(ring)
 	blob := mustSeal(t, m)
 	mustOpen(t, m, blob)
-	refusesEveryChange(t, m, blob)
+	refusesEveryChange(t, m, blob, 1)
 	method, keyID, err := Inspect(blob)
 	if method != NameKeyFile || m.Name() != NameKeyFile || keyID != ring.PrimaryID() || m.KeyID() != keyID || err != nil {
 		t.Errorf("Inspect: %q, %q, %v; the method says %q, %q", method, keyID, err, m.Name(), m.KeyID())

@@ -120,7 +120,7 @@ func TestATokenOpensWhatItSealed(t *testing.T) {
 
 func TestATokenRefusesEveryChangeOfABlob(t *testing.T) {
 	m := newHSM(t).open()
-	refusesEveryChange(t, m, mustSeal(t, m))
+	refusesEveryChange(t, m, mustSeal(t, m), 7)
 	mustNotOpen(t, m, "the key file sealed", "", ad, mustSeal(t, KeyFile(newRing(t))), ErrOtherMethod)
 }
 
