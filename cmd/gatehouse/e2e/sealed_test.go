@@ -65,6 +65,7 @@ func clerk(t *testing.T, c *rig.Cluster) string {
 	}
 	token := newClerk(t, c, "clerk")
 	clerks.Store(key, token)
+	t.Cleanup(func() { clerks.Delete(key) })
 	return token
 }
 
