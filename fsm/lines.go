@@ -40,7 +40,7 @@ func (l *lineReader) nextLong(start []byte) ([]byte, error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
 		if l.long = append(l.long, part...); len(l.long) > maxLine {
-			return nil, fmt.Errorf("a line of more than %d bytes", maxLine)
+			return nil, errLongLine
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return l.long, err

@@ -14,13 +14,17 @@ import (
 )
 
 const (
-	// maxLine bounds one line of a snapshot. The largest record is a user with a public key of 64 KiB.
-	maxLine = 4 << 20
+	// maxLine bounds one line of a snapshot, for the writer as for the reader. The largest record that commands can make is a
+	// store with the shares of 255 holders, of less than 8 MiB.
+	maxLine = 16 << 20
 	// maxWindow bounds what zstd may ask us to keep in memory; SpeedFastest needs half of it.
 	maxWindow = 8 << 20
 )
 
-var errTooLarge = errors.New("the snapshot is larger than this master is configured to hold")
+var (
+	errTooLarge = errors.New("the snapshot is larger than this master is configured to hold")
+	errLongLine = fmt.Errorf("a line of more than %d bytes", maxLine)
+)
 
 // Restore replaces the state by that of a snapshot. It builds the new state aside, line by line, and swaps it in at the
 // end, so that a snapshot that is damaged, foreign, older than the state, or of a level that this binary does not support

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"log/slog"
 
 	"github.com/hashicorp/raft"
 	"github.com/klauspost/compress/zstd"
@@ -43,12 +44,13 @@ const footerPrefix = `{"end":`
 
 // Snapshot takes the newest state. That is a pointer: it takes no time, however large the state is.
 func (m *Machine) Snapshot() (raft.FSMSnapshot, error) {
-	return &snapshot{state: m.State(), limit: m.options.MaxSnapshotBytes}, nil
+	return &snapshot{state: m.State(), limit: m.options.MaxSnapshotBytes, log: m.options.Logger}, nil
 }
 
 type snapshot struct {
 	state *state.State
 	limit int64
+	log   *slog.Logger
 }
 
 // Release lets go of the state.
@@ -58,6 +60,7 @@ func (s *snapshot) Release() { s.state = nil }
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if err := write(sink, s.state, s.limit); err != nil {
 		_ = sink.Cancel() // the first error is the one to tell
+		s.log.Error("no snapshot: the log grows until one can be written", "error", err)
 		return fmt.Errorf("write snapshot %s: %w", sink.ID(), err)
 	}
 	if err := sink.Close(); err != nil {
@@ -105,6 +108,9 @@ type summer struct {
 }
 
 func (s *summer) Write(p []byte) (int, error) {
+	if len(p) > maxLine { // one call writes one line
+		return 0, errLongLine
+	}
 	if s.limit -= int64(len(p)); s.limit < 0 {
 		return 0, errTooLarge
 	}

@@ -103,7 +103,7 @@ func (c ReencryptSecrets) Apply(t *state.Txn, _ Header) error {
 // apply reports whether the version was as expected.
 func (r *ReencryptedSecret) apply(t *state.Txn, s *secret.Store) bool {
 	old, ok := t.Secret(s.Name, r.Path)
-	if !ok || len(r.Sealed) == 0 {
+	if !ok || len(r.Sealed) == 0 || len(r.Sealed) > secret.MaxSealed {
 		return false
 	}
 	at := slices.IndexFunc(old.Versions, func(v secret.Version) bool { return v.Number == r.Version })

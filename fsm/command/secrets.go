@@ -102,8 +102,8 @@ func addVersion(t *state.Txn, h Header, s *secret.Store, next secret.Secret, v V
 	if _, ok := s.Seal.Key(v.Term); !ok || v.Number != next.Last+1 {
 		return versionConflict(next.Path)
 	}
-	if len(v.Sealed) == 0 {
-		return fault.New(fault.InvalidData, "A sealed value must not be empty.")
+	if len(v.Sealed) == 0 || len(v.Sealed) > secret.MaxSealed {
+		return fault.New(fault.InvalidData, "A sealed value has 1 to %d bytes.", secret.MaxSealed)
 	}
 	kept := next.Versions[max(0, len(next.Versions)+1-s.MaxVersions):]
 	versions := make([]secret.Version, 0, len(kept)+1) // never shared: other transactions may begin at the same state

@@ -260,8 +260,10 @@ func (c RotateStore) Apply(t *state.Txn, h Header) error {
 		return err
 	}
 	switch {
-	case len(c.Key.Wrapped) == 0:
-		return fault.New(fault.InvalidData, "A data key must not be empty.")
+	case len(c.Key.Wrapped) == 0 || len(c.Key.Wrapped) > secret.MaxWrapped:
+		return fault.New(fault.InvalidData, "A data key has 1 to %d bytes.", secret.MaxWrapped)
+	case len(old.Seal.Keys) >= secret.MaxDataKeys:
+		return fault.New(fault.Conflict, "The secret store `%s` has %d data keys: old ones are dropped once nothing uses them.", old.Name, len(old.Seal.Keys))
 	case c.Key.Term != old.Term()+1:
 		return changedMeanwhile(old)
 	}

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -26,9 +27,18 @@ const (
 
 	// MaxShares is how many shares a root key may be split into: a share says its number in one byte.
 	MaxShares = 255
-	// maxStoreName and maxText bound what a store says about itself, in bytes.
-	maxStoreName = 64
-	maxText      = 4 << 10
+	// MaxSealed bounds a sealed value, in bytes: by far the largest that the API makes.
+	MaxSealed = 2 << 20
+	// MaxShare bounds a share as its holder may read it again, MaxWrapped a data key, both in bytes and encrypted: several
+	// times what the largest OpenPGP key (RSA with 16,384 bits) and what any root key make of them.
+	MaxShare   = 16 << 10
+	MaxWrapped = 1 << 10
+	// MaxDataKeys is how many data keys a store may have before the old ones are dropped.
+	MaxDataKeys = 1024
+	// maxStoreName, maxText and maxFingerprint bound what a store says about itself, in bytes.
+	maxStoreName   = 64
+	maxText        = 4 << 10
+	maxFingerprint = 256
 )
 
 // Store is a set of secrets that are sealed and unsealed together.
@@ -176,7 +186,20 @@ func (s *Seal) Validate() error {
 	if err := Division(s.Shares, s.Threshold); err != nil {
 		return err
 	}
+	if !s.bounded() {
+		return fault.New(fault.InvalidData, "A check value, an encrypted share or a fingerprint is too long.")
+	}
 	return validateKeys(s.Keys)
+}
+
+// bounded reports whether the seal of a full store still fits a line of a snapshot.
+func (s *Seal) bounded() bool {
+	long := func(b []byte) bool { return len(b) > MaxShare }
+	if s.Auto != nil && (long(s.Auto.Blob) || len(s.Auto.Method) > maxText || len(s.Auto.KeyID) > maxText) {
+		return false
+	}
+	return !long(s.Check) && !slices.ContainsFunc(s.EncryptedShares, long) &&
+		!slices.ContainsFunc(s.Fingerprints, func(f string) bool { return len(f) > maxFingerprint })
 }
 
 // Division checks into how many shares a root key may be split, and how many of them may make it (hostile S5): one share
@@ -194,10 +217,13 @@ func Division(shares, threshold int) error {
 }
 
 func validateKeys(keys []DataKey) error {
+	if len(keys) > MaxDataKeys {
+		return fault.New(fault.InvalidData, "A store has at most %d data keys.", MaxDataKeys)
+	}
 	last := uint32(0)
 	for _, k := range keys {
-		if k.Term <= last || len(k.Wrapped) == 0 {
-			return fault.New(fault.InvalidData, "Data keys need ascending terms.")
+		if k.Term <= last || len(k.Wrapped) == 0 || len(k.Wrapped) > MaxWrapped {
+			return fault.New(fault.InvalidData, "Data keys need ascending terms, and 1 to %d bytes.", MaxWrapped)
 		}
 		last = k.Term
 	}
