@@ -173,7 +173,7 @@ func TestPeopleTypeAndReadSecrets(t *testing.T) {
 	c := shared(t)
 	d := newDesk(t)
 	d.login(t, c, "admin")
-	dir := named(t, "d")
+	dir := fresh(named(t, "d"))
 	path := dir + "/password"
 	status, screen := d.sit(t, 80, "gatehouse secret create "+path, "Value of "+path+": ", "correct horse", "The same again: ", "correct horse")
 	if status != 0 || strings.Contains(screen, "correct horse") {
