@@ -96,6 +96,8 @@ func (x *exchange) serve(rt *router) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
+	var resp *Response
+	defer func() { x.forget(resp) }()
 	resp, err := x.route(rt)
 	if err != nil {
 		if gone(x.r.Context(), err) {
@@ -107,13 +109,15 @@ func (x *exchange) serve(rt *router) {
 	}
 	x.audit(resp)
 	status = x.write(resp)
-	x.forget(resp)
 }
 
-// forget overwrites what a Sensitive row was sent and has answered.
+// forget overwrites what a Sensitive row was sent and has answered, however that ended.
 func (x *exchange) forget(resp *Response) {
-	if x.row != nil && x.row.Sensitive {
-		clear(x.req.Body)
+	if x.row == nil || !x.row.Sensitive {
+		return
+	}
+	clear(x.req.Body)
+	if resp != nil {
 		clear(resp.Raw)
 	}
 }

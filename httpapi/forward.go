@@ -146,15 +146,24 @@ func (x *exchange) forwarded(ctx context.Context, leader string) *http.Request {
 	return r.WithContext(ctx)
 }
 
+var errRelayed = fmt.Errorf("the leader's answer is larger than %d bytes", maxRelayed)
+
 // relay reads the leader's answer completely, so that a connection that breaks in the middle is no half answer to the client.
 func relay(in *http.Response) (*Response, error) {
 	defer in.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(in.Body, maxRelayed+1))
+	if in.ContentLength > maxRelayed {
+		return nil, errRelayed
+	}
+	length := in.ContentLength
+	if length == 0 {
+		length = -1 // it is not always told
+	}
+	body, err := readAll(io.LimitReader(in.Body, maxRelayed+1), length)
 	if err != nil {
 		return nil, fmt.Errorf("read the leader's answer: %w", err)
 	}
 	if len(body) > maxRelayed {
-		return nil, fmt.Errorf("the leader's answer is larger than %d bytes", maxRelayed)
+		return nil, errRelayed
 	}
 	out := &Response{
 		Status: in.StatusCode, Raw: body, ContentType: in.Header.Get("Content-Type"), relayed: true,

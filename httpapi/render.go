@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -47,11 +48,30 @@ func (r *renderer) release() {
 	}
 }
 
+// wiped is larger than 255 shares, in bytes of JSON.
+const wiped = 32 << 10
+
+// prepare makes all buffers as large as wiped, so that none leaves copies behind when it grows; that of encoding/json too, which
+// keeps one for each processor.
+func (r *renderer) prepare() {
+	r.pretty = slices.Grow(r.pretty[:0], wiped)
+	r.blank()
+}
+
 // wipe overwrites what was rendered.
 func (r *renderer) wipe() {
-	clear(r.compact.Bytes())
-	clear(r.pretty)
+	clear(r.pretty[:cap(r.pretty)])
+	r.blank()
 }
+
+// blank fills the buffers that encoding/json writes into.
+func (r *renderer) blank() {
+	r.compact.Reset()
+	_ = r.encoder.Encode(filler)
+}
+
+// filler is longer than any answer that holds shares.
+var filler = strings.Repeat(" ", wiped)
 
 // appendIndented lays out compact JSON, which lies at that depth of a document, as Python's json does with an indent of two. It
 // is a fraction of the work of json.Indent because its input is known to be what encoding/json wrote.

@@ -38,6 +38,7 @@ func (x *exchange) write(resp *Response) int {
 	r := renderers.Get().(*renderer)
 	defer r.release()
 	if x.row != nil && x.row.Sensitive {
+		r.prepare()
 		defer r.wipe()
 	}
 	body, err := r.render(resp.Body, x.style())

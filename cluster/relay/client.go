@@ -98,6 +98,7 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return appendRequest(b, number, r, body)
 	})
+	clear(body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsent, err)
 	}
@@ -157,7 +158,7 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 func appendRequest(b []byte, number uint64, r *http.Request, body []byte) []byte {
-	return frame(b, kindRequest, func(b []byte) []byte {
+	return frame(b, kindRequest, len(body), func(b []byte) []byte {
 		b = binary.AppendUvarint(b, number)
 		b = appendString(appendString(b, r.Method), r.URL.RequestURI())
 		return append(appendHeader(b, r.Header), body...)
@@ -193,12 +194,29 @@ func (c *Client) answered(content []byte) error {
 	waiting := c.waiting[number]
 	delete(c.waiting, number)
 	c.mu.Unlock()
-	if waiting != nil {
-		waiting <- &http.Response{
-			Status: http.StatusText(int(status)), StatusCode: int(status), Proto: "HTTP/2.0", ProtoMajor: 2,
-			Header: header, Body: io.NopCloser(bytes.NewReader(p.rest)), ContentLength: int64(len(p.rest)),
-		}
+	if waiting == nil {
+		clear(content)
+		return nil
 	}
+	waiting <- &http.Response{
+		Status: http.StatusText(int(status)), StatusCode: int(status), Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header: header, Body: newPassing(p.rest), ContentLength: int64(len(p.rest)),
+	}
+	return nil
+}
+
+// passing is the body of an answer, which is overwritten when it is closed.
+type passing struct {
+	*bytes.Reader
+	body []byte
+}
+
+func newPassing(body []byte) passing { return passing{bytes.NewReader(body), body} }
+
+// Close implements io.Closer.
+func (p passing) Close() error {
+	clear(p.body)
+	p.Reset(nil)
 	return nil
 }
 
@@ -223,7 +241,7 @@ func (c *Client) watch() {
 			c.end(errSilent)
 		default:
 			asked = true
-			_ = c.out.put(func(b []byte) []byte { return frame(b, kindPing, nil) })
+			_ = c.out.put(func(b []byte) []byte { return frame(b, kindPing, 0, nil) })
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // Frames: four bytes of length (of what follows them), one byte of kind, then
@@ -32,8 +33,13 @@ const (
 
 var errFrame = errors.New("malformed frame")
 
-// frame appends a frame of the given kind to b; fill appends its content.
-func frame(b []byte, kind byte, fill func([]byte) []byte) []byte {
+// headRoom is what a frame has beside its body, most of the time.
+const headRoom = 2 << 10
+
+// frame appends a frame of the given kind to b; fill appends its content, with a body of that many bytes. There is room for it
+// before, so that a buffer that grows leaves no copies behind.
+func frame(b []byte, kind byte, body int, fill func([]byte) []byte) []byte {
+	b = slices.Grow(b, headRoom+body)
 	start := len(b)
 	b = append(b, 0, 0, 0, 0, kind)
 	if fill != nil {
@@ -46,7 +52,7 @@ func frame(b []byte, kind byte, fill func([]byte) []byte) []byte {
 // readFrame reads one frame. The content is the caller's.
 func readFrame(r *bufio.Reader) (kind byte, content []byte, err error) {
 	var head [5]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if err := take(r, head[:]); err != nil {
 		return 0, nil, err
 	}
 	size := binary.BigEndian.Uint32(head[:4])
@@ -62,15 +68,39 @@ func readContent(r *bufio.Reader, n int) ([]byte, error) {
 	const step = 2 << 20
 	content := make([]byte, min(n, step))
 	for done := 0; ; {
-		m, err := io.ReadFull(r, content[done:])
-		if err != nil {
+		if err := take(r, content[done:]); err != nil {
 			return nil, io.ErrUnexpectedEOF
 		}
-		if done += m; done == n {
+		if done = len(content); done == n {
 			return content, nil
 		}
-		content = append(content, make([]byte, min(n-done, len(content)))...)
+		longer := make([]byte, min(n, 2*done))
+		copy(longer, content)
+		clear(content)
+		content = longer
 	}
+}
+
+// take fills p and overwrites in the reader's buffer what it took from there.
+func take(r *bufio.Reader, p []byte) error {
+	for len(p) > 0 {
+		if r.Buffered() == 0 && len(p) >= r.Size() { // the reader passes it by its buffer
+			n, err := r.Read(p)
+			if p = p[n:]; err != nil && len(p) > 0 {
+				return err
+			}
+			continue
+		}
+		if _, err := r.Peek(1); err != nil {
+			return err
+		}
+		held, _ := r.Peek(min(r.Buffered(), len(p)))
+		n := copy(p, held)
+		clear(held)
+		_, _ = r.Discard(n)
+		p = p[n:]
+	}
+	return nil
 }
 
 func appendString(b []byte, s string) []byte {

@@ -51,11 +51,14 @@ func (o *outbox) put(fill func([]byte) []byte) error {
 	if len(o.pending) == 0 {
 		o.ready.Signal()
 	}
-	o.pending = fill(o.pending)
+	before := o.pending
+	if o.pending = fill(before); cap(o.pending) != cap(before) {
+		clear(before) // it has moved to a larger buffer
+	}
 	return nil
 }
 
-// run writes until close or an error.
+// run writes until close or an error. What was written is overwritten: frames carry tokens, passwords and shares of keys.
 func (o *outbox) run() error {
 	var spare []byte
 	for {
@@ -63,7 +66,9 @@ func (o *outbox) run() error {
 		if !ok {
 			return net.ErrClosed
 		}
-		if err := o.write(out); err != nil {
+		err := o.write(out)
+		clear(out)
+		if err != nil {
 			return err
 		}
 		if spare = out[:0]; cap(spare) > keepBuffer {

@@ -61,7 +61,7 @@ func (s *server) read(conn net.Conn) error {
 		case kindRequest:
 			s.dispatch(content)
 		case kindPing:
-			err = s.out.put(func(b []byte) []byte { return frame(b, kindPong, nil) })
+			err = s.out.put(func(b []byte) []byte { return frame(b, kindPong, 0, nil) })
 		default:
 			err = fmt.Errorf("%w: kind %d", errFrame, kind)
 		}
@@ -92,8 +92,10 @@ func (s *server) dispatch(content []byte) {
 	})
 }
 
-// serve runs the handler and answers. A malformed request or a handler that panics is answered with 500.
+// serve runs the handler and answers. A malformed request or a handler that panics is answered with 500. What the request and
+// its answer were is overwritten.
 func (s *server) serve(content []byte) {
+	defer clear(content)
 	p := parser{rest: content}
 	number := p.number()
 	w := &answer{header: make(http.Header, 8), status: http.StatusOK}
@@ -103,6 +105,7 @@ func (s *server) serve(content []byte) {
 		w.status = http.StatusInternalServerError
 	}
 	_ = s.out.put(func(b []byte) []byte { return w.append(b, number) }) // else the connection has ended
+	clear(w.body)
 }
 
 func (s *server) run(w *answer, r *http.Request) {
@@ -157,7 +160,7 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 func (a *answer) append(b []byte, number uint64) []byte {
-	return frame(b, kindResponse, func(b []byte) []byte {
+	return frame(b, kindResponse, len(a.body), func(b []byte) []byte {
 		h := a.sent
 		if h == nil {
 			h = a.header

@@ -167,10 +167,16 @@ func (h *Holder) fetch(ctx context.Context, w want, p Peer) error {
 	return h.install(w.store, root.Bytes(), p.Name)
 }
 
-// install opens the store, unless the state has moved on.
+// install opens the store, unless the state has moved on. Only the first of several answers opens it, and is told of.
 func (h *Holder) install(s *secret.Store, root []byte, from string) error {
+	h.installing.Lock()
+	defer h.installing.Unlock()
+	epoch, open := h.Barrier.Open(s.Name)
 	if err := h.Barrier.Install(s.Name, s.Epoch, root); err != nil {
 		return fmt.Errorf("open store %s: %w", s.Name, err)
+	}
+	if open && epoch == s.Epoch {
+		return nil
 	}
 	h.Logger.Info("store opened on this master", "store", s.Name, "epoch", s.Epoch, "from", from)
 	return nil

@@ -63,6 +63,8 @@ type Holder struct {
 
 	followed []*secret.Store // what Follow last told the barrier; the FSM's goroutine only
 
+	installing sync.Mutex // held while keys are brought in
+
 	mu     sync.Mutex        // guards offers
 	offers map[string]*offer // root keys that this master offers to others, by store
 }

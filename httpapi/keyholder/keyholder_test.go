@@ -176,6 +176,24 @@ func TestAMasterGetsTheKeysFromWhoHasThem(t *testing.T) {
 	}
 }
 
+// Several peers may answer at once.
+func TestOnlyTheAnswerThatOpensAStoreIsLogged(t *testing.T) {
+	town := newTown(t, 1)
+	m := town.masters[0]
+	_ = m.WaitIndex(t.Context(), 0)
+	var logs bytes.Buffer
+	m.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+	s, _ := m.State().Store("s")
+	for _, from := range []string{"id1", "id2"} {
+		if err := m.install(s, town.fresh.Root, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Count(logs.String(), "store opened"); got != 1 || !strings.Contains(logs.String(), "from=id1") {
+		t.Errorf("%d lines: %s", got, &logs)
+	}
+}
+
 // Run gets keys as soon as somebody has them, and again after every unseal.
 func TestRunPursuesKeys(t *testing.T) {
 	town := newTown(t, 2)

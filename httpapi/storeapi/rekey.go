@@ -98,10 +98,11 @@ type step struct {
 func (a *API) rekeyStep(ctx context.Context, r *httpapi.Request, verify bool,
 	enough func(context.Context, step, []byte) (*httpapi.Response, error)) (*httpapi.Response, error) {
 	var in struct {
-		Nonce string `json:"nonce"`
-		Key   string `json:"key"`
-		Auto  bool   `json:"auto"`
+		Nonce string    `json:"nonce"`
+		Key   shareText `json:"key"`
+		Auto  bool      `json:"auto"`
 	}
+	defer func() { clear(in.Key) }()
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (a *API) rekeyStep(ctx context.Context, r *httpapi.Request, verify bool,
 }
 
 // gathered is the root key of a seal once enough is given, nil before that. The caller wipes it.
-func (a *API) gathered(ctx context.Context, st step, seal *secret.Seal, text string, auto bool) (*secretmem.Buffer, error) {
+func (a *API) gathered(ctx context.Context, st step, seal *secret.Seal, text shareText, auto bool) (*secretmem.Buffer, error) {
 	if auto {
 		return a.rootByAuto(ctx, st, seal)
 	}

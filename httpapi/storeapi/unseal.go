@@ -20,9 +20,10 @@ const shareSize = barrier.KeySize + 1
 // unseal takes a share. They are gathered in the leader's memory, so that it does not matter to which master each is sent.
 func (a *API) unseal(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	var in struct {
-		Key   string `json:"key"`
-		Reset bool   `json:"reset"`
+		Key   shareText `json:"key"`
+		Reset bool      `json:"reset"`
 	}
+	defer func() { clear(in.Key) }()
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (a *API) unseal(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 	if in.Reset {
 		a.desk.forgetUnseal(s.Name)
 	}
-	if in.Reset && in.Key == "" || a.open(ctx, s) {
+	if in.Reset && len(in.Key) == 0 || a.open(ctx, s) {
 		return &httpapi.Response{Body: a.statusOf(ctx, r.Term, s)}, nil
 	}
 	share, err := a.readShare(r, in.Key)
@@ -56,7 +57,7 @@ func (a *API) unseal(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 var errForeignShares = fault.New(fault.InvalidShare, "The shares given do not belong together; progress was reset.")
 
 // readShare reads a share into memory for keys. Who gives too many wrong ones has to wait (hostile S12).
-func (a *API) readShare(r *httpapi.Request, text string) (*secretmem.Buffer, error) {
+func (a *API) readShare(r *httpapi.Request, text shareText) (*secretmem.Buffer, error) {
 	if wait := a.wrongs.wait(r.Caller.UID, a.Now()); wait > 0 {
 		return nil, fault.New(fault.Throttled, "Too many wrong shares. Nothing was changed.").After(wait)
 	}

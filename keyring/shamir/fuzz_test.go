@@ -42,14 +42,14 @@ func FuzzParseShare(f *testing.F) {
 	f.Add(" sOQu06B61MFlHMcUtwG/10WVqVLqfT+0IKKPXTIXvFUu\n")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		share, err := ParseShare(text, shareSize)
+		share, err := ParseShare([]byte(text), shareSize)
 		if err != nil {
 			return
 		}
 		if len(share) != shareSize || xOf(share) == 0 {
 			t.Fatalf("%q was accepted as %x", text, share)
 		}
-		again, err := ParseShare(hex.EncodeToString(share), shareSize)
+		again, err := ParseShare([]byte(hex.EncodeToString(share)), shareSize)
 		if err != nil || !bytes.Equal(again, share) {
 			t.Fatalf("its own spelling gives %x (%v), want %x", again, err, share)
 		}

@@ -27,7 +27,7 @@ func testOneShareInEverySpelling(t *testing.T) {
 		text, strings.ToUpper(text), " " + text + "\n", "\t" + text, text[:10] + strings.ToUpper(text[10:]),
 		base64.StdEncoding.EncodeToString(share), "  " + base64.StdEncoding.EncodeToString(share) + " ",
 	} {
-		got, err := ParseShare(spelling, shareSize)
+		got, err := ParseShare([]byte(spelling), shareSize)
 		if err != nil || !bytes.Equal(got, share) {
 			t.Errorf("a share spelled with %d characters: %v, and not the same bytes", len(spelling), err)
 		}
@@ -50,7 +50,7 @@ func testWhatIsNoShare(t *testing.T) {
 		"x of 0": zeroX, "all zero": make([]byte, shareSize), "y of 0": append(make([]byte, 32), 5),
 	} {
 		for _, text := range []string{hex.EncodeToString(raw), base64.StdEncoding.EncodeToString(raw)} {
-			if _, err := ParseShare(text, shareSize); !errors.Is(err, ErrShare) {
+			if _, err := ParseShare([]byte(text), shareSize); !errors.Is(err, ErrShare) {
 				t.Errorf("%s: %v, want ErrShare", name, err)
 			}
 		}
@@ -60,7 +60,7 @@ func testWhatIsNoShare(t *testing.T) {
 		"", " ", text[:65], text + "0", "g" + text[1:], text[:33] + " " + text[33:], "0x" + text[2:], strings.Repeat("=", 44), strings.Repeat("é", 33),
 		base64.StdEncoding.EncodeToString(good[0])[:43], "\x00" + text[1:], strings.Repeat("A", 1<<20),
 	} {
-		if _, err := ParseShare(text, shareSize); !errors.Is(err, ErrShare) {
+		if _, err := ParseShare([]byte(text), shareSize); !errors.Is(err, ErrShare) {
 			t.Errorf("%.70q: %v, want ErrShare", text, err)
 		}
 	}
@@ -97,7 +97,7 @@ func testImpossibleParameters(t *testing.T) {
 // An error is shown to whoever asked and written to logs; a share must not be in it.
 func TestErrorsDoNotRepeatShares(t *testing.T) {
 	text := hex.EncodeToString(mustSplit(t, randomBytes(32), 3, 2)[0])
-	_, err := ParseShare(text[:64], shareSize)
+	_, err := ParseShare([]byte(text[:64]), shareSize)
 	if err == nil || strings.Contains(err.Error(), text[:8]) {
 		t.Errorf("a share that was cut: %v, want an error without it", err)
 	}

@@ -1,21 +1,23 @@
 package shamir
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"strings"
 )
 
 // ParseShare reads a share of size bytes, x included, as people hand it on: hexadecimal in either case, or base64, with
 // blanks around it. Two spellings of one share give the same bytes. It fails with ErrShare, and never repeats what was given.
-func ParseShare(text string, size int) ([]byte, error) {
-	text = strings.TrimSpace(text)
-	decode := base64.StdEncoding.Strict().DecodeString
+func ParseShare(text []byte, size int) ([]byte, error) {
+	text = bytes.TrimSpace(text)
+	decode := base64.StdEncoding.Strict().Decode
 	if len(text) == hex.EncodedLen(size) {
-		decode = hex.DecodeString
+		decode = hex.Decode
 	}
-	share, err := decode(text)
+	share := make([]byte, len(text)) // more than either needs
+	n, err := decode(share, text)
+	share = share[:n]
 	if err != nil {
 		clear(share)
 		return nil, fmt.Errorf("%w: it is neither %d bytes in hexadecimal nor in base64", ErrShare, size)
