@@ -78,57 +78,93 @@ func (x *exchange) identify(ctx context.Context) error {
 	return nil
 }
 
+// permit refuses who may not ask before a large body is read: nobody shall hold up others with what is refused anyway. A state
+// that may be behind refuses nobody, and who is let through is authorized where the request is decided.
+func (x *exchange) permit(ctx context.Context) error {
+	if x.bodySize() <= largeBody || !x.asks() {
+		return nil
+	}
+	asked := x.req
+	defer func() { x.req = asked }()
+	b := x.s.local()
+	x.req.basis(b)
+	if _, err := x.judge(b); err == nil {
+		return nil
+	}
+	b, err := x.basis(ctx)
+	if err != nil {
+		return err
+	}
+	x.req.basis(b)
+	decided, err := x.judge(b)
+	if err == nil {
+		return nil
+	}
+	if decided {
+		x.req.CountDecision(false)
+	}
+	asked = x.req // what was decided is for the record of it
+	return final(err)
+}
+
 // authorize authenticates and authorizes from the state that the request is going to be answered from.
 func (x *exchange) authorize(b basis) error {
+	decided, err := x.judge(b)
+	if decided {
+		x.req.CountDecision(err == nil)
+	}
+	return err
+}
+
+// judge is authorize without the counting. decided says that the caller has, or has not, the right that the row asks for.
+func (x *exchange) judge(b basis) (decided bool, err error) {
 	r := &x.req
 	r.Caller, r.Right, r.OwnRight, r.Unnamed, x.known = Caller{}, iam.Right{}, false, false, false
 	if !x.asks() {
 		r.Unnamed = x.row.Access == Query
-		return nil
+		return false, nil
 	}
 	caller, err := x.s.authenticate(b, x.cred)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.Caller, x.known = caller, true
 	if x.row.Access == Granted {
-		return x.authorizeGrant(b)
+		return x.judgeGrant(b)
 	}
 	right := x.s.needed(x.row.Access)
 	if right.Zero() {
-		return nil
+		return false, nil
 	}
 	allowed := iam.Authorize(b.state, caller.UID, right.RID, right.Action)
 	r.OwnRight = !allowed && x.row.Access == Self && r.Param("uid") == caller.UID
-	r.CountDecision(allowed || r.OwnRight)
 	switch {
 	case allowed:
 		r.Right = right
 	case !r.OwnRight:
-		return forbidden(caller.UID)
+		return true, forbidden(caller.UID)
 	}
-	return nil
+	return true, nil
 }
 
 func forbidden(uid string) error {
 	return fault.New(fault.Forbidden, "User `%s` is not allowed to do this.", uid)
 }
 
-// authorizeGrant decides whether the caller holds one of the rights that the row asks for.
-func (x *exchange) authorizeGrant(b basis) error {
+// judgeGrant decides whether the caller holds one of the rights that the row asks for.
+func (x *exchange) judgeGrant(b basis) (decided bool, err error) {
 	r := &x.req
 	grant, err := x.row.Grants(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.Object = grant.Object
 	right, allowed := held(b.state, r.Caller.UID, grant.Rights)
-	r.CountDecision(allowed)
 	if !allowed {
-		return forbidden(r.Caller.UID)
+		return true, forbidden(r.Caller.UID)
 	}
 	r.Right = right
-	return nil
+	return true, nil
 }
 
 // held is the first of the rights that the user has.

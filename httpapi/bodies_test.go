@@ -13,18 +13,18 @@ import (
 func TestLargeBodiesTakeTurnsInTheOrderOfTheirArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBodies()
-		leave, err := b.enter(t.Context(), 4*maxBodies, bodyWait) // it goes alone
+		leave, err := b.enter(t.Context(), "", 4*maxBodies, bodyWait) // it goes alone
 		if err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if _, err := b.enter(t.Context(), 1, time.Second); !fault.Is(err, fault.Busy) || time.Since(began) != time.Second {
+		if _, err := b.enter(t.Context(), "", 1, time.Second); !fault.Is(err, fault.Busy) || time.Since(began) != time.Second {
 			t.Errorf("got %v after %v, want %s after a second", err, time.Since(began), fault.Busy)
 		}
 		order := make(chan int64, 2)
 		for _, size := range []int64{maxBodies, 1} {
 			go func() {
-				done, err := b.enter(t.Context(), size, bodyWait)
+				done, err := b.enter(t.Context(), "", size, bodyWait)
 				if err != nil {
 					t.Error(err)
 					return
@@ -48,7 +48,7 @@ func TestLargeBodiesTakeTurnsInTheOrderOfTheirArrival(t *testing.T) {
 func TestALargeBodyWaitsWhileSmallOnesPass(t *testing.T) {
 	bed := newBed(t, 1)
 	m := bed.members[0]
-	leave, err := m.server.bodies.enter(t.Context(), maxBodies, bodyWait)
+	leave, err := m.server.bodies.enter(t.Context(), "", maxBodies, bodyWait)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestALargeBodyWhoseTurnDoesNotComeIsBusy(t *testing.T) {
 	bed := newBed(t, 1)
 	m := bed.members[0]
 	m.server.bodies.wait = 10 * time.Millisecond
-	leave, err := m.server.bodies.enter(t.Context(), maxBodies, bodyWait)
+	leave, err := m.server.bodies.enter(t.Context(), "", maxBodies, bodyWait)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,15 +23,12 @@ func (x *exchange) readBody() error {
 		x.close = true
 		return tooLarge(limit)
 	}
-	size := x.r.ContentLength
-	if size < 0 {
-		size = limit
-	}
+	size := x.bodySize()
 	if err := x.admitBody(size); err != nil {
 		return err
 	}
-	arrived := x.pace(size)
-	body, err := readAll(http.MaxBytesReader(x.w, x.r.Body, limit), x.r.ContentLength)
+	coming, arrived := x.pace(http.MaxBytesReader(x.w, x.r.Body, limit), size)
+	body, err := readAll(coming, x.r.ContentLength)
 	arrived()
 	if err != nil {
 		x.close = true
@@ -43,6 +40,14 @@ func (x *exchange) readBody() error {
 	}
 	x.req.Body = body
 	return nil
+}
+
+// bodySize is the length of the body in bytes as the client says it, or the most that it can have.
+func (x *exchange) bodySize() int64 {
+	if x.r.ContentLength < 0 {
+		return x.row.BodyLimit
+	}
+	return x.r.ContentLength
 }
 
 func tooLarge(limit int64) error {

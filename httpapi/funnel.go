@@ -21,6 +21,9 @@ func (x *exchange) funnel() (*Response, error) {
 		if err := x.identify(ctx); err != nil {
 			return nil, err
 		}
+		if err := x.permit(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := x.readBody(); err != nil {
 		return nil, x.unread(ctx, err)
