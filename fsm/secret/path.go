@@ -53,6 +53,9 @@ func validatePath(path string) error {
 		if segment == "" {
 			return invalidPath("it has an empty segment")
 		}
+		if segment == "*" { // a grant on it would be one on everything beside it
+			return invalidPath("it has a segment `*`, which is for permissions alone")
+		}
 		if name, _, _ := strings.Cut(segment, ";"); name == "." || name == ".." { // some proxies cut parameters off
 			return invalidPath("it has a dot segment")
 		}

@@ -16,7 +16,7 @@ import (
 func TestPathsHaveOneSpelling(t *testing.T) {
 	for spelled, want := range map[string]string{
 		"a": "a", "/a": "a", "a/b": "a/b", "/a/b": "a/b", "A": "A", "sp__1-2_x.y~!": "sp__1-2_x.y~!", "ä/ö": "ä/ö", "a b": "a b",
-		"...": "...", "..a": "..a", "a;b": "a;b", "list": "list", "seal-status": "seal-status", "%2e%2e": "%2e%2e", "a*": "a*",
+		"...": "...", "..a": "..a", "a;b": "a;b", "list": "list", "seal-status": "seal-status", "%2e%2e": "%2e%2e", "a*": "a*", "a/**": "a/**", "*a": "*a",
 		strings.Repeat("x", MaxPath):              strings.Repeat("x", MaxPath),
 		strings.Repeat("a/", MaxSegments-1) + "a": strings.Repeat("a/", MaxSegments-1) + "a",
 	} {
@@ -26,7 +26,7 @@ func TestPathsHaveOneSpelling(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"", "/", "//", "//a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "../a", "a/..", "..;/a", "a/..;x/b", ".;", `a\b`, "a\x00b", "a\nb", "a\x7f",
-		"a\u0085b", "a\xff", strings.Repeat("x", MaxPath+1), strings.Repeat("a/", MaxSegments) + "a",
+		"a\u0085b", "a\xff", "*", "/*", "a/*", "*/a", "a/*/b", strings.Repeat("x", MaxPath+1), strings.Repeat("a/", MaxSegments) + "a",
 	} {
 		if got, err := ParsePath(wrong); !fault.Is(err, fault.InvalidSecretPath) {
 			t.Errorf("ParsePath(%.80q) = %q, %v; want it refused", wrong, got, err)
@@ -40,7 +40,7 @@ func TestDirectoriesMayHaveASlashAtTheirEnd(t *testing.T) {
 			t.Errorf("ParseDir(%q) = %q, %v; want %q", spelled, got, err, want)
 		}
 	}
-	for _, wrong := range []string{"//", "a//", "//a", "..", "a/../", "\x00"} {
+	for _, wrong := range []string{"//", "a//", "//a", "..", "a/../", "\x00", "*", "a/*", "a/*/"} {
 		if got, err := ParseDir(wrong); !fault.Is(err, fault.InvalidSecretPath) {
 			t.Errorf("ParseDir(%q) = %q, %v; want it refused", wrong, got, err)
 		}
@@ -48,7 +48,7 @@ func TestDirectoriesMayHaveASlashAtTheirEnd(t *testing.T) {
 }
 
 func FuzzParsePath(f *testing.F) {
-	for _, seed := range []string{"a/b", "/a", "a//b", "..", `a\b`, "ä"} {
+	for _, seed := range []string{"a/b", "/a", "a//b", "..", `a\b`, "ä", "a/*", "a/*b"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, spelled string) {
@@ -59,7 +59,7 @@ func FuzzParsePath(f *testing.F) {
 		if again, err := ParsePath("/" + path); err != nil || again != path {
 			t.Errorf("%q is %q, which is %q, %v", spelled, path, again, err)
 		}
-		if len(path) > MaxPath || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "" || s == "." || s == ".." }) {
+		if len(path) > MaxPath || slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "" || s == "." || s == ".." || s == "*" }) {
 			t.Errorf("%q is %q", spelled, path)
 		}
 	})
