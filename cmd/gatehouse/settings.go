@@ -88,7 +88,7 @@ var settings = []setting{
 	{"pkcs11-key", "label", "", "label of the AES key in the token", text(func(c *config) *string { return &c.PKCS11.Key })},
 	{"pkcs11-pin-file", "file", "", "the token's user PIN, mode 0600 or 0400", text(func(c *config) *string { return &c.PKCS11.PINFile })},
 	{"secrets-max-size", "size", "1MiB", "the largest secret, metadata included, 1KiB to 1MiB", size(func(c *config) *int64 { return &c.SecretsMaxSize })},
-	{"secrets-max-bytes", "size", "512MiB", "all versions of all secrets together, 1MiB to 16GiB; they lie in memory on every master", size(func(c *config) *int64 { return &c.SecretsMaxBytes })},
+	{"secrets-max-bytes", "size", "512MiB", "all versions of all secrets together, 1MiB to 4GiB; they lie in memory on every master", size(func(c *config) *int64 { return &c.SecretsMaxBytes })},
 
 	{"raft-multiplier", "factor", "1", "stretches every timeout between masters, 1 to 10, for slow networks", decimal(func(c *config) *float64 { return &c.RaftMultiplier })},
 	{"disk-reserve", "size", "0", "space kept back for a full disk; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskReserve })},

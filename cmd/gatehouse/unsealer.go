@@ -17,8 +17,8 @@ import (
 const autoUnsealOff = "off"
 
 const (
-	leastSecret, mostSecret   = 1 << 10, 1 << 20  // bytes; of a larger one the log entry would hold up heartbeats
-	leastSecrets, mostSecrets = 1 << 20, 16 << 30 // bytes
+	leastSecret, mostSecret   = 1 << 10, 1 << 20 // bytes; of a larger one the log entry would hold up heartbeats
+	leastSecrets, mostSecrets = 1 << 20, 4 << 30 // bytes; in base64 and with all else they fit fsm.Options.MaxSnapshotBytes
 )
 
 func (c *config) checkSecrets(wrong *problems) {
@@ -27,7 +27,7 @@ func (c *config) checkSecrets(wrong *problems) {
 		wrong.add(fmt.Sprintf("--secrets-max-size: %d bytes: want 1KiB to 1MiB", c.SecretsMaxSize))
 	}
 	if c.SecretsMaxBytes < leastSecrets || c.SecretsMaxBytes > mostSecrets {
-		wrong.add(fmt.Sprintf("--secrets-max-bytes: %d bytes: want 1MiB to 16GiB", c.SecretsMaxBytes))
+		wrong.add(fmt.Sprintf("--secrets-max-bytes: %d bytes: want 1MiB to 4GiB", c.SecretsMaxBytes))
 	}
 	if c.AutoUnseal != autounseal.NamePKCS11 {
 		return

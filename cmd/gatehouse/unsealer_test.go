@@ -70,7 +70,8 @@ func TestSettingsOfSecretsAreChecked(t *testing.T) {
 		{"--auto-unseal=pkcs11 --pkcs11-token=t --pkcs11-key=k --pkcs11-pin-file=/missing --pkcs11-library=/missing.so", "/missing.so: no such file"},
 		{"--secrets-max-size=2MiB", "--secrets-max-size: 2097152 bytes: want 1KiB to 1MiB"},
 		{"--secrets-max-size=1", "--secrets-max-size: 1 bytes"},
-		{"--secrets-max-bytes=1KiB", "--secrets-max-bytes: 1024 bytes: want 1MiB to 16GiB"},
+		{"--secrets-max-bytes=1KiB", "--secrets-max-bytes: 1024 bytes: want 1MiB to 4GiB"},
+		{"--secrets-max-bytes=5GiB", "--secrets-max-bytes: 5368709120 bytes: want 1MiB to 4GiB"},
 	} {
 		code, out, errs := runWith(t, "", append([]string{"config", "validate", "--expect=3"}, strings.Fields(c.flags)...)...)
 		if code != 2 || !strings.Contains(out+errs, c.want) {

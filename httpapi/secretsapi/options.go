@@ -38,7 +38,7 @@ type Keyholder interface {
 type Limits struct {
 	// Secret bounds value and metadata of one version (1 MiB).
 	Secret int64
-	// All bounds all versions of all secrets of a store together, encrypted (512 MiB).
+	// All bounds all versions of all secrets of all stores together, encrypted (512 MiB).
 	All int64
 }
 

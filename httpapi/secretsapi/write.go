@@ -240,13 +240,17 @@ func (a *api) unsealed(t *attempt, err error) error {
 	return fault.New(fault.StoreDamaged, "The data key of secret store `%s` is damaged.", t.store.Name)
 }
 
-// room refuses a version for which the store has no room; the one that it pushes out of the history makes some.
+// room refuses a version for which there is no room in all stores together; the one that it pushes out of the history makes some.
 func (a *api) room(t *attempt, size int64) error {
 	if t.old != nil && len(t.old.Versions) >= t.store.MaxVersions {
 		size -= int64(len(t.old.Versions[0].Sealed))
 	}
-	if size > 0 && t.state.StoreCounts(t.store.Name).Bytes+size > a.Limits.All {
-		return fault.New(fault.StoreFull, "The secrets of store `%s` would take more than %d bytes.", t.store.Name, a.Limits.All)
+	all := size
+	for s := range t.state.Stores() {
+		all += t.state.StoreCounts(s.Name).Bytes
+	}
+	if size > 0 && all > a.Limits.All {
+		return fault.New(fault.StoreFull, "The secrets of all stores would take more than %d bytes.", a.Limits.All)
 	}
 	return nil
 }

@@ -217,4 +217,7 @@ func TestAFullStoreRefusesMore(t *testing.T) {
 	}
 	u.do("PUT", base+"3", jsonOf(strings.Repeat("x", 1000))).Want(t, 507, "ERR_STORE_FULL")
 	u.do("PUT", base+"3", jsonOf(strings.Repeat("x", 1001))).Want(t, 413, "ERR_PAYLOAD_TOO_LARGE")
+	h.open("other") // its secrets lie in the same memory and the same snapshots
+	u.do("PUT", "/secrets/v1/secret/other/3", jsonOf(strings.Repeat("x", 1000))).Want(t, 507, "ERR_STORE_FULL")
+	u.do("PUT", "/secrets/v1/secret/other/3", jsonOf("small")).OK(t, 201)
 }
