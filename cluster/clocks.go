@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -101,4 +102,18 @@ func (n *Node) ClockAhead() time.Duration {
 		}
 	}
 	return min(most, maxAhead)
+}
+
+// ClockAheadOfMost is how far this server's clock is ahead of most of the configured servers', itself one of them, and
+// whether enough of them were asked lately; of two that differ, the later one counts as ahead.
+func (n *Node) ClockAheadOfMost() (ahead time.Duration, known bool) {
+	all := n.configuration()
+	others := []time.Duration{0}
+	for _, s := range all {
+		if c, ok := n.clocks.recent(string(s.ID), time.Now()); ok && string(s.ID) != n.id {
+			others = append(others, c.ahead)
+		}
+	}
+	slices.Sort(others)
+	return -others[(len(others)-1)/2], 2*len(others) > len(all)
 }

@@ -38,6 +38,12 @@ func testClocksCompared(t *testing.T) {
 			t.Errorf("%s takes the others' clocks to be ahead by %v, want %v", c.Members[i].Name, got, want)
 		}
 	}
+	for i, want := range []time.Duration{0, 3 * time.Second, 0} {
+		ahead, known := c.Members[i].Node.ClockAheadOfMost()
+		if !known || (ahead-want).Abs() > 50*time.Millisecond {
+			t.Errorf("%s takes its clock to be ahead by %v, %v, want %v", c.Members[i].Name, ahead, known, want)
+		}
+	}
 	if got := skewMetrics(t, c.Members[1].Node); len(got) != 2 || got[c.Members[0].Node.ID()] > -2.9 || got[c.Members[0].Node.ID()] < -3.1 {
 		t.Errorf("skew metrics of the fast one = %v, want -3 s for both others", got)
 	}

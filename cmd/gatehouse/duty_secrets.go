@@ -21,8 +21,10 @@ const (
 
 // endSecrets purges secrets that have ended or were deleted long enough ago, and drops their tombstones later.
 func (m *master) endSecrets(ctx context.Context, term uint64) error {
+	began := time.Now()
+	guard := clockGuard{wall: func() time.Time { return time.Now().UTC() }, passed: func() time.Duration { return time.Since(began) }, ahead: m.node.ClockAheadOfMost, log: m.log}
 	e := secretEnder{
-		state: m.machine.State, now: m.now, log: m.log, rest: rest,
+		state: m.machine.State, now: guard.now, log: m.log, rest: rest,
 		submit: func(ctx context.Context, c command.Command) error {
 			_, err := m.machine.Submit(ctx, m.node, m.header(term), c)
 			return err
@@ -34,7 +36,7 @@ func (m *master) endSecrets(ctx context.Context, term uint64) error {
 // secretEnder ends what is due. When nothing is, it writes nothing.
 type secretEnder struct {
 	state  func() *state.State
-	now    func() time.Time
+	now    func() (t time.Time, believed bool)
 	submit func(context.Context, command.Command) error
 	rest   func(context.Context, time.Duration)
 	log    *slog.Logger
@@ -61,11 +63,15 @@ func (e *secretEnder) run(ctx context.Context) error {
 	return nil
 }
 
-// due is what is due by this leader's clock or by the state's, whichever is ahead: the command will carry that time.
+// due is what is due by this leader's clock or by the state's, whichever is ahead: the command will carry that time. What is
+// purged cannot be undeleted, so a clock that is not believed purges nothing, and neither does a state's that one drew far ahead.
 func (e *secretEnder) due() []command.ExpiredSecret {
 	s := e.state()
-	now := e.now()
-	if clock := s.Meta().Clock; clock.After(now) {
+	now, believed := e.now()
+	if !believed {
+		return nil
+	}
+	if clock := s.Meta().Clock; clock.After(now) && clock.Sub(now) <= mostJump {
 		now = clock
 	}
 	return command.Due(s, now, command.MaxExpired)
