@@ -186,6 +186,7 @@ func miscounted(s *state.State) string {
 				want.Live++
 			}
 			want.Bytes += one.Bytes()
+			want.Paths += int64(len(one.Path))
 			want.Versions += len(one.Versions)
 			for _, v := range one.Versions {
 				terms[v.Term]++

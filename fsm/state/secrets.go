@@ -16,6 +16,21 @@ type Counts struct {
 	// Versions counts all that are kept, and Bytes is how much they take, sealed.
 	Versions int
 	Bytes    int64
+	// Paths is how many bytes the paths of all of them have.
+	Paths int64
+}
+
+const (
+	// RecordCost is about how many bytes of memory a secret takes beside its path and its versions, be it live, deleted or a
+	// tombstone.
+	RecordCost = 512
+	// VersionCost is about how many bytes of memory a version takes beside what is sealed.
+	VersionCost = 128
+)
+
+// Taken is about how many bytes of memory all of it takes.
+func (c Counts) Taken() int64 {
+	return c.Bytes + c.Paths + RecordCost*int64(c.Live+c.Deleted+c.Tombstones) + VersionCost*int64(c.Versions)
 }
 
 type storeItem struct {

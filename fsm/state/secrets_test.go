@@ -121,6 +121,7 @@ func miscounted(s *State) string {
 				want.Bytes += int64(len(v.Sealed))
 				terms[v.Term]++
 			}
+			want.Paths += int64(len(one.Path))
 			changed++
 			if !one.Ends.IsZero() {
 				due++

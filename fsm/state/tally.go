@@ -43,6 +43,7 @@ func (t *tally) add(s *secret.Secret, sign int) {
 	default:
 		t.Live += sign
 	}
+	t.Paths += int64(sign * len(s.Path))
 	for i := range s.Versions {
 		t.addVersion(&s.Versions[i], sign)
 	}

@@ -228,7 +228,7 @@ func (a *api) seal(t *attempt, p plain, born time.Time) (v command.VersionData, 
 	if v.Term, v.Sealed, err = a.Barrier.Seal(t.store.Name, t.store.Epoch, barrier.Name{Path: t.path, Version: v.Number, Born: born}, text); err != nil {
 		return v, a.unsealed(t, err)
 	}
-	return v, a.room(t, int64(len(v.Sealed)))
+	return v, a.room(t, len(v.Sealed))
 }
 
 // unsealed is the answer when a value cannot be encrypted.
@@ -240,14 +240,18 @@ func (a *api) unsealed(t *attempt, err error) error {
 	return fault.New(fault.StoreDamaged, "The data key of secret store `%s` is damaged.", t.store.Name)
 }
 
-// room refuses a version for which there is no room in all stores together; the one that it pushes out of the history makes some.
-func (a *api) room(t *attempt, size int64) error {
-	if t.old != nil && len(t.old.Versions) >= t.store.MaxVersions {
-		size -= int64(len(t.old.Versions[0].Sealed))
+// room refuses a version for which there is no room in all stores together; the one that it pushes out of the history makes
+// some. What a record takes beside its values counts too, or many small ones would fill the memory of all masters.
+func (a *api) room(t *attempt, sealed int) error {
+	size := int64(sealed + state.VersionCost)
+	if t.old == nil {
+		size += int64(len(t.path) + state.RecordCost)
+	} else if len(t.old.Versions) >= t.store.MaxVersions {
+		size -= int64(len(t.old.Versions[0].Sealed) + state.VersionCost)
 	}
 	all := size
 	for s := range t.state.Stores() {
-		all += t.state.StoreCounts(s.Name).Bytes
+		all += t.state.StoreCounts(s.Name).Taken()
 	}
 	if size > 0 && all > a.Limits.All {
 		return fault.New(fault.StoreFull, "The secrets of all stores would take more than %d bytes.", a.Limits.All)

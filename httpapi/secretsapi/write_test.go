@@ -210,7 +210,7 @@ func TestSecretsEndByThemselves(t *testing.T) {
 }
 
 func TestAFullStoreRefusesMore(t *testing.T) {
-	h := newHouse(t, 1, func(o *Options, _ *apitest.Options) { o.Limits = Limits{Secret: 1000, All: 4000} })
+	h := newHouse(t, 1, func(o *Options, _ *apitest.Options) { o.Limits = Limits{Secret: 1000, All: 6000} })
 	u := h.superuser()
 	for i := range 3 {
 		u.put(t, fmt.Sprint(i), strings.Repeat("x", 900))
@@ -220,4 +220,17 @@ func TestAFullStoreRefusesMore(t *testing.T) {
 	h.open("other") // its secrets lie in the same memory and the same snapshots
 	u.do("PUT", "/secrets/v1/secret/other/3", jsonOf(strings.Repeat("x", 1000))).Want(t, 507, "ERR_STORE_FULL")
 	u.do("PUT", "/secrets/v1/secret/other/3", jsonOf("small")).OK(t, 201)
+}
+
+// Many small secrets fill the memory of all masters as well as a few large ones.
+func TestWhatASecretTakesBesideItsValueCounts(t *testing.T) {
+	h := newHouse(t, 1, func(o *Options, _ *apitest.Options) { o.Limits = Limits{Secret: 1000, All: 6000} })
+	u := h.superuser()
+	long := strings.Repeat("d/", 30) + strings.Repeat("x", 900)
+	for i := range 3 {
+		u.put(t, fmt.Sprint(long, i), "")
+	}
+	u.do("PUT", base+long+"3", jsonOf("")).Want(t, 507, "ERR_STORE_FULL")
+	u.do("DELETE", base+long+"0", nil).OK(t, 204)
+	u.do("PUT", base+long+"3", jsonOf("")).Want(t, 507, "ERR_STORE_FULL") // a deleted one takes as much
 }
