@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -191,15 +192,17 @@ func (x *exchange) idempotency() error {
 	return nil
 }
 
-// purpose is what the request is for, beside its method and body: the canonical path, or of a Granted row what it does with what.
+// purpose is what the request is for, beside its method and body: the canonical path, or of a Granted row what it does with what, and on
+// which condition.
 func (x *exchange) purpose() string {
-	switch {
-	case x.row.Access != Granted:
+	if x.row.Access != Granted {
 		return canonicalPath(&x.row.Route, x.req.Params)
-	case x.req.File:
-		return x.row.ID + " file " + x.req.Object
 	}
-	return x.row.ID + " " + x.req.Object
+	purpose := x.row.ID + " " + x.req.Object
+	if conditions := x.r.Header["If-Match"]; len(conditions) > 0 {
+		purpose += fmt.Sprintf(" if %q", conditions)
+	}
+	return purpose
 }
 
 func printable(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"gatehouse/fsm/fault"
 )
@@ -28,6 +29,9 @@ func (x *exchange) funnel() (*Response, error) {
 	if err := x.readBody(); err != nil {
 		return nil, x.unread(ctx, err)
 	}
+	if err := x.reached(ctx); err != nil {
+		return nil, err
+	}
 	if x.row.anonymous() {
 		if err := x.understand(); err != nil {
 			return nil, err
@@ -49,6 +53,28 @@ func (x *exchange) funnel() (*Response, error) {
 	}
 	return x.escalated(resp, final(err))
 }
+
+// levelPause is how long a client should wait for a cluster that is about to go one level up.
+const levelPause = 10 * time.Second
+
+// reached refuses a row that the cluster's level does not include yet. A master that has not heard of the level yet asks first.
+func (x *exchange) reached(ctx context.Context) error {
+	if x.level() >= x.row.MinLevel {
+		return nil
+	}
+	if x.row.Mode != Local {
+		if _, err := x.s.confirm(ctx); err != nil {
+			return err
+		}
+	}
+	if level := x.level(); level < x.row.MinLevel {
+		return fault.New(fault.Busy, "All masters must run a version that supports cluster level %d first; the cluster is at level %d. Nothing was changed.",
+			x.row.MinLevel, level).After(levelPause)
+	}
+	return nil
+}
+
+func (x *exchange) level() int { return x.s.opts.Machine.State().Meta().Level }
 
 // basis takes the state that the row, and the client, ask for.
 func (x *exchange) basis(ctx context.Context) (basis, error) {

@@ -91,8 +91,12 @@ type Route struct {
 	// looked at; Request.State, Params, Query and Caller are set. Its error is answered in place of a decision: what can be nobody's
 	// right.
 	Grants func(*Request) (Grant, error)
-	// NoIdempotency refuses an Idempotency-Key on a changing row: its answer holds a secret, or it commits nothing.
+	// NoIdempotency refuses an Idempotency-Key on a changing row: its answer holds a secret, or it commits nothing, or its body holds
+	// a secret that could be guessed from the hash that is kept under the key.
 	NoIdempotency bool
+	// MinLevel is the cluster level from which on there is such a row; 0: always. Below it the row is ERR_BUSY on every master, and
+	// nothing is forwarded to a leader of an older release, which has no such row.
+	MinLevel int
 	// WithoutQuorum marks a Linearizable row that a master without a quorum may answer from the state it has, if the operator
 	// allows that (Options.LoginMaxStale): logins.
 	WithoutQuorum bool
@@ -186,6 +190,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: only granted rows say what they ask for, and they must", r.ID)
 	case r.Files && r.reads():
 		return fmt.Errorf("route %s: a row that takes files judges its JSON itself", r.ID)
+	case r.Files && r.idempotent():
+		return fmt.Errorf("route %s: a hash of a file must not be kept under an Idempotency-Key", r.ID)
 	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
 		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:

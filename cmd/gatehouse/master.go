@@ -191,6 +191,7 @@ func (m *master) collectors() []prometheus.Collector {
 	all = append(all, m.keys.Collectors()...)
 	all = append(all, m.watch.collectors()...)
 	all = append(all, m.stores.Collectors()...)
+	all = append(all, m.hub.Collectors()...)
 	all = append(all, m.rules.collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)

@@ -142,6 +142,7 @@ func secretLines() []line {
 	value := object("value", "x")
 	return []line{
 		{id: "secrets.read", rule: granted, method: "GET", target: secretPath("target/one"), status: 200, ghost: secretPath("target/ghost")},
+		{id: "secrets.list", rule: granted, method: "GET", target: secretsPrefix + "/secret/default?list=true", status: 200},
 		{id: "secrets.create", rule: granted, method: "PUT", target: secretPath("target/new"), body: value, status: 201, ghost: secretPath("target/one")},
 		{id: "secrets.update", rule: granted, method: "PATCH", target: secretPath("target/one"), body: value, status: 204, ghost: secretPath("target/ghost")},
 		{id: "secrets.delete", rule: granted, method: "DELETE", target: secretPath("target/one"), status: 204, ghost: secretPath("target/ghost")},

@@ -3,9 +3,7 @@ package secretsapi
 import (
 	"slices"
 	"strings"
-	"time"
 
-	"gatehouse/fsm/command"
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/secret"
@@ -13,15 +11,8 @@ import (
 	"gatehouse/httpapi"
 )
 
-// levelPause is how long a client should wait for a cluster that is about to go one level up.
-const levelPause = 10 * time.Second
-
 // storeOf is the store that the path names. One that no store can be called is unknown to everybody.
 func storeOf(r *httpapi.Request) (string, error) {
-	if level := r.State.Meta().Level; level < command.LevelSecrets {
-		return "", fault.New(fault.Busy, "All masters must run a version that supports cluster level %d first; the cluster is at level %d.",
-			command.LevelSecrets, level).After(levelPause)
-	}
 	name := r.Param("store")
 	if secret.StoreName(name) != nil {
 		return "", unknownStore(name)

@@ -3,7 +3,6 @@ package secretsapi
 import (
 	"context"
 	"iter"
-	"net/http"
 	"time"
 
 	"gatehouse/fsm/command"
@@ -96,13 +95,7 @@ func (a *api) purge(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 
 // simple submits a command that decides everything by itself.
 func (a *api) simple(ctx context.Context, r *httpapi.Request, do func(store, path string) command.Command) (*httpapi.Response, error) {
-	_, outcome, err := a.change(ctx, r, http.StatusNoContent, do, func(t *attempt) (command.Command, error) {
-		return do(t.store.Name, t.path), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
+	return a.plainly(ctx, r, func(t *attempt) (command.Command, error) { return do(t.store.Name, t.path), nil })
 }
 
 // space answers whether a service may have a secret by the rule of spaces (contract 3.7). It looks at nothing but the two names.

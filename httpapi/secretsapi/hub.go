@@ -4,20 +4,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/secret"
 	"gatehouse/fsm/state"
 )
 
-// mostWatchers is how many requests of a master may wait for changes at once.
-const mostWatchers = 1000
+const (
+	// mostWatchers is how many requests of a master may wait for changes at once.
+	mostWatchers = 1000
+	// mostOfOne is how many of them may come from one user: nobody takes all places.
+	mostOfOne = 100
+)
 
 // Hub wakes those who watch secrets: those of one store when something in it changes, all of them when the master stops. It is
 // safe for concurrent use.
 type Hub struct {
 	mu     sync.Mutex // guards the rest, and is never held while anybody waits
 	topics map[string]*topic
-	here   int // who watches
+	here   int            // who watches
+	users  map[string]int // the same, by uid
 	closed bool
 }
 
@@ -30,7 +37,7 @@ type topic struct {
 }
 
 // NewHub makes a Hub.
-func NewHub() *Hub { return &Hub{topics: make(map[string]*topic)} }
+func NewHub() *Hub { return &Hub{topics: make(map[string]*topic), users: make(map[string]int)} }
 
 // Published is called with every new state, before anybody learns that it is there. It looks at nothing but the stores that are
 // being watched.
@@ -73,6 +80,13 @@ func (h *Hub) Close() {
 	}
 }
 
+// Collectors are the metrics of those who watch.
+func (h *Hub) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_secret_watchers", Help: "Requests that wait on this master for changes of secrets.",
+	}, func() float64 { return float64(h.Watching()) })}
+}
+
 // Watching is how many requests wait for changes.
 func (h *Hub) Watching() int {
 	h.mu.Lock()
@@ -80,11 +94,11 @@ func (h *Hub) Watching() int {
 	return h.here
 }
 
-// join begins to watch a store. It fails when too many watch already.
-func (h *Hub) join(name string) (leave func(), err error) {
+// join begins to watch a store for a user. It fails when too many watch already.
+func (h *Hub) join(name, uid string) (leave func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.here >= mostWatchers {
+	if h.here >= mostWatchers || h.users[uid] >= mostOfOne {
 		return nil, fault.New(fault.Throttled, "Too many requests wait for changes of secrets.").After(time.Second)
 	}
 	t := h.topics[name]
@@ -94,13 +108,17 @@ func (h *Hub) join(name string) (leave func(), err error) {
 	}
 	t.here++
 	h.here++
-	return func() { h.leave(name, t) }, nil
+	h.users[uid]++
+	return func() { h.leave(name, uid, t) }, nil
 }
 
-func (h *Hub) leave(name string, t *topic) {
+func (h *Hub) leave(name, uid string, t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.here--
+	if h.users[uid]--; h.users[uid] == 0 {
+		delete(h.users, uid)
+	}
 	if t.here--; t.here == 0 {
 		delete(h.topics, name)
 	}

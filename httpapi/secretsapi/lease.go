@@ -2,7 +2,6 @@ package secretsapi
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"gatehouse/fsm/command"
@@ -40,8 +39,7 @@ func (a *api) revoke(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 
 // end moves the end of a secret that has one.
 func (a *api) end(ctx context.Context, r *httpapi.Request, when func(now time.Time) time.Time) (*httpapi.Response, error) {
-	lost := func(store, path string) command.Command { return command.RenewSecret{Store: store, Path: path} }
-	_, outcome, err := a.change(ctx, r, http.StatusNoContent, lost, func(t *attempt) (command.Command, error) {
+	return a.plainly(ctx, r, func(t *attempt) (command.Command, error) {
 		switch {
 		case !t.live():
 			return nil, unknownSecret(t.path)
@@ -50,8 +48,4 @@ func (a *api) end(ctx context.Context, r *httpapi.Request, when func(now time.Ti
 		}
 		return command.RenewSecret{Store: t.store.Name, Path: t.path, Ends: when(t.now)}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
 }

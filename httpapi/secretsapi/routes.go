@@ -3,6 +3,7 @@ package secretsapi
 import (
 	"net/http"
 
+	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 )
@@ -20,22 +21,32 @@ const (
 )
 
 func (a *api) routes() []httpapi.Route {
-	return append(a.secretRoutes(), a.historyRoutes()...)
+	rows := append(a.secretRoutes(), a.historyRoutes()...)
+	for i := range rows {
+		rows[i].MinLevel = command.LevelSecrets
+	}
+	return rows
 }
 
 // secretRoutes are the documented rows (contract 6.1).
 func (a *api) secretRoutes() []httpapi.Route {
-	const path = prefix + "/secret/:store/*path"
+	const store = prefix + "/secret/:store"
+	const path = store + "/*path"
 	value := func(id, method string, action iam.Actions, h httpapi.Handler) httpapi.Route {
 		row := change(id, method, path, action, h)
 		row.Files, row.BodyLimit = true, escaped*a.Limits.Secret+aroundValue
+		row.NoIdempotency = true // who has the hash of a request could guess a short value
 		return row
+	}
+	read := func(id, path string) httpapi.Route {
+		return httpapi.Route{ID: id, Method: http.MethodGet, Path: path, Access: httpapi.Granted, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Grants: readOrList, Handle: a.readOrList}
 	}
 	renew := change("secrets.renew", http.MethodPut, prefix+"/renew/:store/*path", iam.Update, a.renew)
 	renew.BodyLimit, renew.NeedBody, renew.Schema = smallBody, true, renewSchema
 	return []httpapi.Route{
-		{ID: "secrets.read", Method: http.MethodGet, Path: path, Access: httpapi.Granted, Mode: httpapi.Linearizable,
-			BodyLimit: httpapi.NoBody, Grants: readOrList, Handle: a.readOrList},
+		read("secrets.list", store), // the root, without the slash
+		read("secrets.read", path),
 		value("secrets.create", http.MethodPut, iam.Create, a.create),
 		value("secrets.update", http.MethodPatch, iam.Update, a.update),
 		change("secrets.delete", http.MethodDelete, path, iam.Delete, a.delete),

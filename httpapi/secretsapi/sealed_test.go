@@ -15,7 +15,7 @@ import (
 
 // rows are requests of every row that looks at secrets.
 var rows = []struct{ method, path, body string }{
-	{"GET", base + "a", ""}, {"GET", base + "?list=true", ""}, {"PUT", base + "b", `{"value":"1"}`}, {"PATCH", base + "a", `{"value":"1"}`},
+	{"GET", base + "a", ""}, {"GET", base + "?list=true", ""}, {"GET", strings.TrimSuffix(base, "/") + "?list=true", ""}, {"PUT", base + "b", `{"value":"1"}`}, {"PATCH", base + "a", `{"value":"1"}`},
 	{"DELETE", base + "a", ""}, {"PUT", "/secrets/v1/renew/default/a", `{"duration":"1h"}`}, {"PUT", "/secrets/v1/revoke/default/a", ""},
 	{"GET", "/gatehouse/v1/secrets/default/versions/a", ""}, {"GET", "/gatehouse/v1/secrets/default/deleted/", ""},
 	{"GET", "/gatehouse/v1/secrets/default/watch", ""}, {"POST", "/gatehouse/v1/secrets/default/undelete/a", ""},
@@ -45,7 +45,15 @@ func TestASealedStoreAnswersNothingOnAnyMaster(t *testing.T) {
 }
 
 func TestAClusterThatIsNotThatFarYetIsBusy(t *testing.T) {
-	h := newHouse(t, 1, func(_ *Options, o *apitest.Options) { o.Level = command.LevelPermissions })
+	h := newHouse(t, 2, func(_ *Options, o *apitest.Options) { o.Level = command.LevelPermissions })
+	edge := h.as(apitest.Root, h.Follower())
+	everyRow(t, edge, http.StatusServiceUnavailable, "ERR_BUSY")
+	if got := edge.do("PUT", base+"a", jsonOf("1")); got.Header.Get("Retry-After") != "10" {
+		t.Errorf("to be asked again after %q", got.Header.Get("Retry-After"))
+	}
+	if seen := h.Leader().Audits.String(); seen != "" {
+		t.Errorf("handed on to the leader, which may not know the row: %s", seen)
+	}
 	everyRow(t, h.superuser(), http.StatusServiceUnavailable, "ERR_BUSY")
 }
 

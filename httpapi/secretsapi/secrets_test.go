@@ -75,3 +75,23 @@ func TestEveryAnswerOfTheSecretsAPIHasTheExactContentType(t *testing.T) {
 		t.Errorf("versions: %d %v", got.Status, got.Header)
 	}
 }
+
+func TestTheRootIsListedWithAndWithoutTheSlash(t *testing.T) {
+	h := newHouse(t, 2)
+	u := h.as(apitest.Root, h.Follower())
+	u.put(t, "a/b", "1")
+	root := strings.TrimSuffix(base, "/")
+	for _, method := range []string{"GET", "HEAD"} {
+		with, without := u.do(method, base+"?list=true", nil).OK(t, 200), u.do(method, root+"?list=true", nil).OK(t, 200)
+		if with.Body != without.Body || method == "GET" && with.Body != `{"array":["a/b"]}` {
+			t.Errorf("%s: %q with and %q without", method, with.Body, without.Body)
+		}
+		for _, query := range []string{"", "?list=1"} {
+			if got := u.do(method, root+query, nil); got.Status != 400 {
+				t.Errorf("%s %q: got %d %s, want 400", method, query, got.Status, got.Body)
+			}
+		}
+	}
+	h.Put("nobody")
+	h.as("nobody", h.Follower()).get(root+"?list=true").Want(t, 403, "ERR_FORBIDDEN")
+}

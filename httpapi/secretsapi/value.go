@@ -2,7 +2,6 @@ package secretsapi
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -23,14 +22,14 @@ type meta struct {
 	// Created is when the secret was created; it stays when it is changed.
 	Created time.Time `json:"created"`
 	// Binary says that the value came as a file, and is given out as one.
-	Binary bool `json:"binary,omitempty"`
+	Binary bool `json:"binary,omitzero"`
 }
 
 var errPlain = errors.New("the decrypted text is malformed")
 
 // bytes is the plaintext: the length of the metadata as a uvarint, the metadata, the value.
 func (p *plain) bytes() ([]byte, error) {
-	about, err := json.Marshal(p.meta)
+	about, err := jsonv2.Marshal(p.meta) // escapes no more than it must: what is stored is bounded
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +52,10 @@ func parsePlain(text []byte) (plain, error) {
 	return p, nil
 }
 
-// counted is how much of the plaintext counts against the limit: what clients sent, less the name of the author, which is
-// bounded by itself.
+// aroundPlain is what the plaintext may hold beside what counts: the name of the author, a time, names, escapes.
+const aroundPlain = 8 << 10
+
+// counted is how much of it counts against the limit: what clients sent, less the name of the author, which is bounded by itself.
 func (p *plain) counted() int64 {
 	n := len(p.value) + len(p.Description)
 	for _, label := range p.Labels {

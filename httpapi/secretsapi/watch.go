@@ -103,7 +103,7 @@ func (a *api) watch(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	if !q.known {
 		return &httpapi.Response{Body: changes{Index: r.State.Index(), Array: []event{}}}, nil
 	}
-	leave, err := a.Hub.join(q.store)
+	leave, err := a.Hub.join(q.store, r.Caller.UID)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/secret"
@@ -156,12 +157,56 @@ func TestAWatchEndsWithASealADrainAndItsClient(t *testing.T) {
 
 func TestWatchersAreCounted(t *testing.T) {
 	hub := NewHub()
-	for range mostWatchers {
-		if _, err := hub.join("default"); err != nil {
-			t.Fatal(err)
+	refused := func(uid string) bool {
+		_, err := hub.join("default", uid)
+		return err != nil && strings.Contains(err.Error(), "ERR_TOO_MANY_REQUESTS")
+	}
+	leave, err := hub.join("default", "greedy")
+	for range mostOfOne - 1 {
+		if err == nil {
+			_, err = hub.join("default", "greedy")
 		}
 	}
-	if _, err := hub.join("default"); err == nil || !strings.Contains(err.Error(), "ERR_TOO_MANY_REQUESTS") {
-		t.Errorf("one more: %v", err)
+	if err != nil || !refused("greedy") {
+		t.Fatalf("one user: %v", err)
+	}
+	if leave(); refused("greedy") {
+		t.Error("a place that became free is not given again")
+	}
+	for i := range mostWatchers - mostOfOne {
+		if refused(fmt.Sprint(i)) {
+			t.Fatalf("the others: %d got a place", i)
+		}
+	}
+	if !refused("late") {
+		t.Error("there is no end to it")
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(hub.Collectors()...)
+	got, err := metrics.Gather()
+	if err != nil || got[0].GetName() != "gatehouse_secret_watchers" || got[0].Metric[0].GetGauge().GetValue() != mostWatchers {
+		t.Errorf("the metric says %v, %v", got, err)
+	}
+}
+
+func TestAnAnswerThatIsCutFinishesTheIndexItCutsIn(t *testing.T) {
+	h := newHouse(t, 1)
+	const entries = 5
+	for i := range entries * command.MaxExpired {
+		h.Do(command.CreateSecret{Store: secret.Default, Path: fmt.Sprintf("%04d", i), Epoch: epochOf(h), Born: apitest.Noon, Ends: apitest.Noon.Add(time.Hour),
+			Version: command.VersionData{Number: 1, Term: 1, Sealed: []byte("x")}})
+	}
+	index := h.Leader().AppliedIndex()
+	h.Clock.Advance(2 * time.Hour)
+	for range entries {
+		h.Do(command.ExpireSecrets{Items: command.Due(h.Leader().State(), h.Clock.Now(), command.MaxExpired)})
+	}
+	u := h.superuser()
+	for _, want := range []int{4 * command.MaxExpired, command.MaxExpired} { // the 1,000th is in the fourth entry
+		got, paths := h.told(u.get(fmt.Sprintf("%s?index=%d", watchPath, index)))
+		if len(paths) != want || got.Reset {
+			t.Fatalf("told of %d, want %d", len(paths), want)
+		}
+		index = got.Index
 	}
 }

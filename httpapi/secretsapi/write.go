@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // changes of one secret take turns, so hardly ever does it need a second.
 const mostTries = 5
 
-// change is one change of a secret under way: the state that it is tried against, and the secret there.
+// attempt is one change of a secret under way: the state that it is tried against, and the secret there.
 type attempt struct {
 	*httpapi.Request
 	path  string
@@ -33,20 +34,14 @@ type attempt struct {
 func (t *attempt) live() bool { return t.old != nil && t.old.Live(t.now) }
 
 // change runs try until its command meets the state that it was made for. Nothing but a command that certainly did nothing is
-// tried again; what became of another is the answer, known or not. lost is what a repeated request submits: it only asks for the
-// outcome of the first.
-func (a *api) change(ctx context.Context, r *httpapi.Request, status int, lost func(store, path string) command.Command,
-	try func(*attempt) (command.Command, error)) (*attempt, command.Outcome, error) {
+// tried again; what became of another is the answer, known or not.
+func (a *api) change(ctx context.Context, r *httpapi.Request, try func(*attempt) (command.Command, error)) (*attempt, command.Outcome, error) {
 	store, path, err := secretOf(r)
 	if err != nil {
 		return nil, command.Outcome{}, err
 	}
 	if _, err := a.open(ctx, r.State, store); err != nil {
 		return nil, command.Outcome{}, err
-	}
-	if r.Repeated() {
-		outcome, err := a.Submitter.Submit(ctx, a.header(r, status), lost(store, path))
-		return &attempt{Request: r, path: path, state: a.Machine.State()}, outcome, err
 	}
 	leave, err := a.turns.enter(ctx, store+":"+path)
 	if err != nil {
@@ -62,11 +57,42 @@ func (a *api) change(ctx context.Context, r *httpapi.Request, status int, lost f
 		if err != nil || c == nil {
 			return t, command.Outcome{}, err
 		}
-		outcome, err := a.Submitter.Submit(ctx, a.header(r, status), c)
+		outcome, err := a.Submitter.Submit(ctx, a.header(r), c)
 		if err == nil || tries == mostTries || !outdated(err) {
 			return t, outcome, crowded(err)
 		}
 	}
+}
+
+// plainly is a change that writes no value, and may come under an Idempotency-Key.
+func (a *api) plainly(ctx context.Context, r *httpapi.Request, try func(*attempt) (command.Command, error)) (*httpapi.Response, error) {
+	var outcome command.Outcome
+	var err error
+	if r.Repeated() {
+		outcome, err = a.repeat(ctx, r)
+	} else {
+		_, outcome, err = a.change(ctx, r, try)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
+}
+
+// noVersion is a number that no version has.
+const noVersion = math.MaxUint64
+
+// repeat asks for the outcome of the same request before. What it submits does nothing if that is forgotten at this very moment.
+func (a *api) repeat(ctx context.Context, r *httpapi.Request) (command.Outcome, error) {
+	store, path, err := secretOf(r)
+	if err != nil {
+		return command.Outcome{}, err
+	}
+	if _, err := a.open(ctx, r.State, store); err != nil {
+		return command.Outcome{}, err
+	}
+	outcome, err := a.Submitter.Submit(ctx, a.header(r), command.DeleteSecret{Store: store, Path: path, IfVersion: noVersion})
+	return outcome, crowded(err)
 }
 
 // attempt looks at the newest state: that of the request may be from before the change whose turn it was before.
@@ -102,8 +128,7 @@ func (a *api) create(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 	if in.value == nil {
 		return nil, fault.New(fault.InvalidData, "`value` is needed.")
 	}
-	lost := func(store, path string) command.Command { return command.CreateSecret{Store: store, Path: path} }
-	t, outcome, err := a.change(ctx, r, http.StatusCreated, lost, func(t *attempt) (command.Command, error) {
+	t, outcome, err := a.change(ctx, r, func(t *attempt) (command.Command, error) {
 		if t.live() {
 			return nil, fault.New(fault.SecretExists, "Secret `%s` already exists.", t.path)
 		}
@@ -136,8 +161,7 @@ func (a *api) update(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 	if in.empty() {
 		return nil, fault.New(fault.InvalidData, "One of `value`, `author`, `description`, `labels` and `ttl` is needed.")
 	}
-	lost := func(store, path string) command.Command { return command.UpdateSecret{Store: store, Path: path} }
-	t, outcome, err := a.change(ctx, r, http.StatusNoContent, lost, func(t *attempt) (command.Command, error) {
+	t, outcome, err := a.change(ctx, r, func(t *attempt) (command.Command, error) {
 		newest, err := t.newest()
 		if err != nil {
 			return nil, err
@@ -180,8 +204,7 @@ func (t *attempt) newest() (secret.Version, error) {
 
 // delete takes a secret out of sight; it can be brought back for a while.
 func (a *api) delete(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	lost := func(store, path string) command.Command { return command.DeleteSecret{Store: store, Path: path} }
-	_, outcome, err := a.change(ctx, r, http.StatusNoContent, lost, func(t *attempt) (command.Command, error) {
+	return a.plainly(ctx, r, func(t *attempt) (command.Command, error) {
 		newest, err := t.newest()
 		c := command.DeleteSecret{Store: t.store.Name, Path: t.path}
 		if len(r.Header["If-Match"]) > 0 {
@@ -189,10 +212,6 @@ func (a *api) delete(ctx context.Context, r *httpapi.Request) (*httpapi.Response
 		}
 		return c, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &httpapi.Response{Status: http.StatusNoContent, Index: outcome.Index}, nil
 }
 
 // parse reads the body, or says that it is too large.
@@ -207,9 +226,13 @@ func (a *api) parse(r *httpapi.Request) (written, error) {
 
 func (a *api) fits(p *plain) error {
 	if p.counted() > a.Limits.Secret {
-		return fault.New(fault.PayloadTooLarge, "Value and metadata of a secret are larger than %d bytes.", a.Limits.Secret)
+		return a.tooLarge()
 	}
 	return nil
+}
+
+func (a *api) tooLarge() error {
+	return fault.New(fault.PayloadTooLarge, "Value and metadata of a secret are larger than %d bytes.", a.Limits.Secret)
 }
 
 // seal encrypts what the next version of the secret holds, if there is room for it.
@@ -220,6 +243,9 @@ func (a *api) seal(t *attempt, p plain, born time.Time) (v command.VersionData, 
 	text, err := p.bytes()
 	if err != nil {
 		return v, err
+	}
+	if int64(len(text)) > a.Limits.Secret+aroundPlain { // of many short labels, or escapes, more is stored than was sent
+		return v, a.tooLarge()
 	}
 	v.Number = 1
 	if t.old != nil {
@@ -259,7 +285,7 @@ func (a *api) room(t *attempt, sealed int) error {
 	return nil
 }
 
-// made tells of the version that a change made. That of a repeated request is the one that the first had made, while it is kept.
+// made tells of the version that a change made, if it is kept still.
 func (a *api) made(t *attempt, outcome command.Outcome) http.Header {
 	s, ok := a.Machine.State().Secret(t.Param("store"), t.path)
 	if !ok {
@@ -274,15 +300,15 @@ func (a *api) made(t *attempt, outcome command.Outcome) http.Header {
 }
 
 // header is the header of the command that does what the request asks for.
-func (a *api) header(r *httpapi.Request, status int) command.Header {
+func (a *api) header(r *httpapi.Request) command.Header {
 	h := command.Header{
 		Level: r.State.Meta().Level,
 		Term:  r.Term,
 		Time:  a.now(r),
 		Actor: command.Actor{UID: r.Caller.UID, IssuedAt: r.Caller.IssuedAt, Right: r.Right},
 	}
-	if r.Idempotency != nil {
-		h.Idempotency = &command.Idempotency{UID: r.Caller.UID, Key: r.Idempotency.Key, Hash: r.Idempotency.Hash, Status: status}
+	if r.Idempotency != nil { // only what is answered by 204 takes one
+		h.Idempotency = &command.Idempotency{UID: r.Caller.UID, Key: r.Idempotency.Key, Hash: r.Idempotency.Hash, Status: http.StatusNoContent}
 	}
 	return h
 }

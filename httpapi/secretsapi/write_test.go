@@ -1,6 +1,7 @@
 package secretsapi
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -155,22 +156,90 @@ func TestEntityTagsGuardChanges(t *testing.T) {
 func TestARepeatedRequestUnderItsKeyIsDoneOnce(t *testing.T) {
 	h := newHouse(t, 2)
 	u := h.as(apitest.Root, h.Follower())
+	tag := u.put(t, "a", "1").Header.Get("ETag")
 	key := []string{"Idempotency-Key", "k1"}
-	first := u.do("PUT", base+"a", jsonOf("1"), key...).OK(t, 201)
-	again := u.do("PUT", base+"%2Fa", jsonOf("1"), key...).OK(t, 201)
-	if first.Header.Get("ETag") != again.Header.Get("ETag") || first.Header.Get("X-Gatehouse-Index") != again.Header.Get("X-Gatehouse-Index") {
+	first := u.do("DELETE", base+"a", nil, key...).OK(t, 204)
+	u.do("PUT", base+"a", jsonOf("2")).OK(t, 201)
+	again := u.do("DELETE", base+"%2Fa", nil, key...).OK(t, 204)
+	if first.Header.Get("X-Gatehouse-Index") != again.Header.Get("X-Gatehouse-Index") {
 		t.Errorf("got %v and then %v", first.Header, again.Header)
 	}
-	u.do("PUT", base+"b", jsonOf("1"), key...).Want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED")
-	u.do("PUT", base+"a", jsonOf("1"), "Idempotency-Key", "k1", "Content-Type", "application/octet-stream").Want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED")
-	for range 2 {
-		u.do("PATCH", base+"a", jsonOf("2"), "Idempotency-Key", "k2").OK(t, 204)
+	u.do("DELETE", base+"b", nil, key...).Want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED")
+	u.do("DELETE", base+"a", nil, append(key, "If-Match", tag)...).Want(t, 422, "ERR_IDEMPOTENCY_KEY_REUSED")
+	if got := u.value(t, "a"); got != "2" {
+		t.Errorf("read %q", got)
 	}
 	for range 2 {
-		u.do("DELETE", base+"a", nil, "Idempotency-Key", "k3").OK(t, 204)
+		u.do("POST", "/gatehouse/v1/secrets/default/purge/a", nil, "Idempotency-Key", "k2").OK(t, 204)
 	}
-	if s, _ := h.Leader().State().Secret(secret.Default, "a"); s.Last != 2 || !s.Deleted {
-		t.Errorf("version %d, deleted %v", s.Last, s.Deleted)
+}
+
+// A repetition whose record is forgotten between look-up and log must do nothing.
+func TestARepeatedRequestOnlyAsksForTheOutcomeOfTheFirst(t *testing.T) {
+	h := newHouse(t, 1)
+	u := h.superuser()
+	u.put(t, "a", "1")
+	u.do("DELETE", base+"a", nil, "Idempotency-Key", "k").OK(t, 204)
+	u.put(t, "a", "2")
+	var sent command.Command
+	h.Before = func(c command.Command) error { sent = c; return nil }
+	u.do("DELETE", base+"a", nil, "Idempotency-Key", "k").OK(t, 204)
+	h.Before = nil
+	if c, ok := sent.(command.DeleteSecret); !ok || c.IfVersion == 0 {
+		t.Errorf("submitted %+v", sent)
+	} else if s, _ := h.Leader().State().Secret(secret.Default, "a"); s.Deleted || c.IfVersion <= s.Last {
+		t.Errorf("submitted %+v, which may apply to %d", c, s.Last)
+	}
+}
+
+// A hash of a request that holds a value would outlive the seal, and a short value can be guessed from it.
+func TestAWriteOfAValueTakesNoIdempotencyKey(t *testing.T) {
+	h := newHouse(t, 2)
+	u := h.as(apitest.Root, h.Follower())
+	u.put(t, "a", "1")
+	before := h.Leader().AppliedIndex()
+	for _, r := range []struct{ method, path, kind string }{
+		{"PUT", "b", jsonType}, {"PATCH", "a", jsonType}, {"PUT", "b", fileType}, {"PATCH", "a", fileType},
+	} {
+		got := u.do(r.method, base+r.path, jsonOf("2"), "Idempotency-Key", "k", "Content-Type", r.kind)
+		if got.Status != 400 || !strings.Contains(got.Body, "Idempotency-Key is not supported by this route.") {
+			t.Errorf("%s %s: got %d %s", r.method, r.kind, got.Status, got.Body)
+		}
+	}
+	if now := h.Leader().AppliedIndex(); now != before {
+		t.Errorf("the log went on from %d to %d", before, now)
+	}
+}
+
+func TestWhatIsStoredIsBoundedNotWhatIsSent(t *testing.T) {
+	h := newHouse(t, 1)
+	u := h.superuser()
+	const limit = DefaultSecretLimit
+	send := func(path string, what map[string]any) apitest.Answer {
+		body, err := json.Marshal(what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.do("PUT", base+path, body)
+	}
+	author := strings.Repeat("\x01", maxAuthor)
+	send("whole", map[string]any{"value": strings.Repeat("x", limit), "author": author}).OK(t, 201)
+	send("text", map[string]any{"value": "", "description": strings.Repeat("<", limit), "author": author}).OK(t, 201)
+	for name, what := range map[string]map[string]any{
+		"one byte more":         {"value": strings.Repeat("x", limit+1)},
+		"one byte more of both": {"value": strings.Repeat("x", limit), "description": "d"},
+		"escapes":               {"value": "", "description": strings.Repeat("\x01", limit)},
+		"quotes in a label":     {"value": "", "labels": []string{strings.Repeat(`"`, limit)}},
+		"short labels":          {"value": strings.Repeat("x", limit), "labels": make([]string, 9000)},
+	} {
+		if got := send("x", what); got.Status != 413 || !strings.Contains(got.Body, "ERR_PAYLOAD_TOO_LARGE") {
+			t.Errorf("%s: got %d %.200s", name, got.Status, got.Body)
+		}
+	}
+	for s := range h.Leader().State().Secrets(secret.Default, "") {
+		if v, _ := s.Newest(); len(v.Sealed) > limit+aroundPlain+64 {
+			t.Errorf("%s: %d bytes are stored", s.Path, len(v.Sealed))
+		}
 	}
 }
 

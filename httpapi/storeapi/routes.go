@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
 )
 
@@ -23,7 +24,7 @@ func (a *API) Routes() []httpapi.Route {
 	routes := slices.Concat(a.pingRoutes(), a.storeRoutes(), a.sealRoutes(), a.rekeyRoutes())
 	for i := range routes {
 		if routes[i].ID != "secrets.ping" {
-			routes[i].Handle = leveled(routes[i].Handle)
+			routes[i].MinLevel = command.LevelSecrets
 		}
 	}
 	return routes

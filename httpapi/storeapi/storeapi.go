@@ -68,19 +68,6 @@ func New(o Options) *API {
 	return &API{Options: o, desk: newDesk(), wrongs: newWrongs()}
 }
 
-// levelPause is how long a client should wait for a cluster that is about to go one level up.
-const levelPause = 10 * time.Second
-
-// leveled refuses what the cluster's level does not include yet.
-func leveled(h httpapi.Handler) httpapi.Handler {
-	return func(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-		if r.State.Meta().Level < command.LevelSecrets {
-			return nil, fault.New(fault.Busy, "All masters must run a version that keeps secrets first. Nothing was changed.").After(levelPause)
-		}
-		return h(ctx, r)
-	}
-}
-
 // find returns the store that the path names, as the request's state has it.
 func find(r *httpapi.Request) (*secret.Store, error) {
 	s, ok := r.State.Store(named(r))

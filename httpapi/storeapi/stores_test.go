@@ -9,20 +9,8 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/secret"
-	"gatehouse/fsm/state"
-	"gatehouse/httpapi"
 	"gatehouse/keyring/barrier"
 )
-
-// requestAt is a request by nobody in a cluster of that level.
-func requestAt(t *testing.T, level int) *httpapi.Request {
-	t.Helper()
-	tx := state.New().Begin()
-	meta := tx.Meta()
-	meta.Level = level
-	tx.SetMeta(meta)
-	return &httpapi.Request{State: tx.Commit(1)}
-}
 
 func TestStoresAreCreatedListedAndDeleted(t *testing.T) {
 	b := newBed(t, 2, true)
