@@ -73,7 +73,7 @@ func TestARequestBecomesOneCommand(t *testing.T) {
 func TestARefusedRequestNamesTheChange(t *testing.T) {
 	private := `-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n`
 	for body, want := range map[string]string{
-		`{"changes":{}}`: "cannot unmarshal",
+		`{"changes":{}}`: "unmarshal JSON object",
 		`{"changes":[{"user":{"uid":"a","password_hash":"$6$x"}}]}`:            `unknown object member name "password_hash"`,
 		`{"changes":[{"user":{"UID":"a"}}]}`:                                   `unknown object member name "UID"`,
 		`{"changes":[{"user":{"uid":"a"},"providers":{}}]}`:                    `unknown object member name "providers"`,
