@@ -31,7 +31,7 @@ func TestEveryWriteMakesTheNextVersion(t *testing.T) {
 	if v.Index != m.s.Index() || s.Changed != m.s.Index() || !v.Created.Equal(m.clock) || string(v.Sealed) != "\x05\x00\xff" {
 		t.Errorf("version %d at %d of %s: %x", v.Number, v.Index, v.Created, v.Sealed)
 	}
-	want := state.Counts{Live: 1, Versions: 3, Bytes: 9}
+	want := state.Counts{Live: 1, Versions: 3, Bytes: 9, Paths: 3}
 	if got := m.s.StoreCounts("default"); got != want || m.s.Sealings("default", 1) != 5 || m.s.TermUse("default", 1) != 3 {
 		t.Errorf("counts %+v, want %+v; %d sealings", got, want, m.s.Sealings("default", 1))
 	}
@@ -100,7 +100,7 @@ func TestADeletedSecretComesBackWithItsHistory(t *testing.T) {
 	}
 	m.refuse(DeleteSecret{Store: "default", Path: "a"}, fault.UnknownSecret)
 	m.refuse(UpdateSecret{Store: "default", Path: "a", Epoch: m.epoch(), Version: version(3)}, fault.UnknownSecret)
-	if got, want := m.s.StoreCounts("default"), (state.Counts{Deleted: 1, Versions: 2, Bytes: 6}); got != want {
+	if got, want := m.s.StoreCounts("default"), (state.Counts{Deleted: 1, Versions: 2, Bytes: 6, Paths: 1}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 	m.must(UndeleteSecret{Store: "default", Path: "a"})
@@ -214,7 +214,7 @@ func TestPurgeLeavesATombstoneForAnHour(t *testing.T) {
 	if !s.Tombstone() || !s.Deleted || s.Restorable(m.clock) || !s.Ends.Equal(m.clock.Add(time.Hour)) {
 		t.Errorf("%s has %d versions, ends %s", s, len(s.Versions), s.Ends)
 	}
-	if got, want := m.s.StoreCounts("default"), (state.Counts{Tombstones: 1}); got != want {
+	if got, want := m.s.StoreCounts("default"), (state.Counts{Tombstones: 1, Paths: 1}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 	m.refuse(PurgeSecret{Store: "default", Path: "a"}, fault.UnknownSecret)
@@ -256,7 +256,7 @@ func TestWhatIsDueEndsStepByStep(t *testing.T) {
 	if _, ok := m.s.Secret("default", "s0"); ok || m.s.Forgotten("default") != changed {
 		t.Errorf("forgotten %d, want %d", m.s.Forgotten("default"), changed)
 	}
-	if got, want := m.s.StoreCounts("default"), (state.Counts{Live: 1, Tombstones: 1, Versions: 1, Bytes: 3}); got != want {
+	if got, want := m.s.StoreCounts("default"), (state.Counts{Live: 1, Tombstones: 1, Versions: 1, Bytes: 3, Paths: 9}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 }
