@@ -34,20 +34,26 @@ func onOwnDisk(m *rig.Master) {
 // within is a path in the master's own mount namespace.
 func within(m *rig.Master, path string) string { return fmt.Sprintf("/proc/%d/root%s", m.PID(), path) }
 
-// fillDisk leaves not one byte free on the master's disk. It is done again and again by its caller, because the master
-// itself gives room back when it is in need.
+// leftOver is the room that fillDisk leaves, in bytes.
+const leftOver = 16 << 10
+
+// fillDisk takes nearly all the room that a master has beside its ballast. Once the master has given that up, the room is Raft's:
+// who took it too would stop the cluster, and not only writes.
 func fillDisk(m *rig.Master) error {
+	if _, err := os.Stat(within(m, filepath.Join(m.DataDir, "ballast"))); err != nil {
+		return nil
+	}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(within(m, m.DataDir), &disk); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(within(m, filepath.Join(m.DataDir, "filler")), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	for chunk := make([]byte, 1<<20); len(chunk) > 0; {
-		_, err := file.Write(chunk)
-		switch {
-		case errors.Is(err, syscall.ENOSPC):
-			chunk = chunk[:len(chunk)/2]
-		case err != nil:
+	for free := int64(disk.Bavail)*disk.Bsize - leftOver; free > 0; free -= 1 << 20 {
+		if _, err := file.Write(make([]byte, min(free, 1<<20))); err != nil && !errors.Is(err, syscall.ENOSPC) {
 			return err
 		}
 	}
