@@ -55,6 +55,8 @@ var house = map[string][]string{
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/provider",
 		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
 
+	"httpapi/login/flow": {}, // what a browser carries during a login, sealed
+
 	"httpapi/secretsapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state", "httpapi", "keyring/barrier"},
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
 	"httpapi/login/ldap": {"fsm/iam"}, // what a directory says: nothing of requests
