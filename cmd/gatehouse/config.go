@@ -64,6 +64,8 @@ type config struct {
 	MinServiceKeyBits int
 	UIConfigFile      string
 
+	AllowInsecureProviders bool
+
 	AuthCookieLifetime time.Duration // 0 until check has put in the token's
 	InfoCookieLifetime time.Duration // the same
 	ClusterName        string        // "" shows the cluster id

@@ -26,7 +26,7 @@ const (
 // devOwns are the settings that dev decides for each master; all others pass through.
 var devOwns = []string{"data-dir", "name", "listen", "peer-listen", "gossip-listen", "advertise", "api-advertise",
 	"peer-advertise", "gossip-advertise", "cluster-key-file", "expect", "join", "superuser-username",
-	"superuser-password-hash", "admin-socket", "dns-listen"}
+	"superuser-password-hash", "admin-socket", "dns-listen", "allow-insecure-providers"}
 
 // devOptions are the flags of dev itself.
 type devOptions struct {

@@ -61,6 +61,8 @@ var house = map[string][]string{
 	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
 	"httpapi/login/ldap": {"fsm/iam"}, // what a directory says: nothing of requests
 	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
+	"httpapi/login/web":  {}, // how identity providers are asked
+	"httpapi/login/oidc": {"httpapi/login/web"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
 		"keyring/pgp", "keyring/secretmem", "keyring/shamir"},

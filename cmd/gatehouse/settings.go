@@ -70,6 +70,7 @@ var settings = []setting{
 	{"cookie-secure", "bool|auto", "auto", "mark the login cookie Secure, for browsers that come by https; auto if every --listen for them is https", one(parseAuto, func(c *config) *string { return &c.CookieSecure })},
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
 	{"refuse-long-lived-logins", "bool", "false", "refuse service login tokens without exp or with one over 10 minutes away", boolean(func(c *config) *bool { return &c.RefuseLongLived })},
+	{"allow-insecure-providers", "bool", "false", "let identity providers be at http URLs and at addresses of loopback and link-local, for development", boolean(func(c *config) *bool { return &c.AllowInsecureProviders })},
 	{"min-service-key-bits", "n", "2048", "the least size of a service account's RSA key, 1024 to 8192", integer(func(c *config) *int { return &c.MinServiceKeyBits })},
 	{"ui-config-file", "file", "", "JSON object that /acs/api/v1/uiconfig extends", text(func(c *config) *string { return &c.UIConfigFile })},
 	{"cluster-name", "text", "", "what dcos cluster list shows (default: the cluster id)", text(func(c *config) *string { return &c.ClusterName })},
