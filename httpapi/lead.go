@@ -29,7 +29,12 @@ const maxRuns = 8
 // lead runs the request on the leader, here or on another master. While nothing has happened it looks for the leader again,
 // up to LeaderWait; a client that leaves cancels nothing.
 func (x *exchange) lead() (*Response, error) {
-	ctx, cancel := detached(x.r, x.s.opts.WriteTimeout)
+	limit := x.s.opts.WriteTimeout
+	if x.row.Takes > limit {
+		limit = x.row.Takes
+		x.req.MayTake(limit + x.s.opts.WriteTimeout)
+	}
+	ctx, cancel := detached(x.r, limit)
 	defer cancel()
 	patience := x.s.opts.LeaderWait
 	if x.peer {

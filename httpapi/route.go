@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"gatehouse/fsm/iam"
 )
@@ -112,6 +113,9 @@ type Route struct {
 	// ReadOnly marks a question: a row that changes nothing, whatever its method says and whatever Idempotency-Key comes
 	// along, because the question is in its body or about another request.
 	ReadOnly bool
+	// Takes lets a request of the row run for longer than Options.WriteTimeout, which bounds all others: it waits for another
+	// system. The client is given as long to wait for the answer.
+	Takes time.Duration
 	// Bulk allows JSON documents of many entries: maxBulk in place of the usual limits.
 	Bulk bool
 	// Handle does the work.

@@ -223,6 +223,12 @@ func (c *config) checkBehaviour(wrong *problems) {
 	if c.MinServiceKeyBits < 1024 || c.MinServiceKeyBits > 8192 {
 		wrong.add(fmt.Sprintf("--min-service-key-bits: %d: want 1024 to 8192", c.MinServiceKeyBits))
 	}
+	if d := c.LDAPSyncInterval; d != 0 && (d < time.Second || d > 24*time.Hour) {
+		wrong.add(fmt.Sprintf("--ldap-sync-interval: %v: want 0s, or 1s to 24h", d))
+	}
+	if d := c.LDAPImportLimit; d <= 0 || d > 10*time.Minute {
+		wrong.add(fmt.Sprintf("--ldap-import-limit: %v: want more than 0s, at most 10m", d))
+	}
 	c.checkAudit(wrong)
 }
 

@@ -84,6 +84,9 @@ type config struct {
 	SecretsMaxSize  int64 // bytes
 	SecretsMaxBytes int64 // bytes
 
+	LDAPSyncInterval time.Duration // 0 never syncs
+	LDAPImportLimit  time.Duration
+
 	RaftMultiplier float64
 	DiskReserve    int64 // bytes; 0 chooses by the size of the file system
 	DiskLowWater   int64 // bytes; the same

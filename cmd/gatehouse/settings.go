@@ -91,6 +91,9 @@ var settings = []setting{
 	{"secrets-max-size", "size", "1MiB", "the largest secret, metadata included, 1KiB to 1MiB", size(func(c *config) *int64 { return &c.SecretsMaxSize })},
 	{"secrets-max-bytes", "size", "512MiB", "all versions of all secrets together, 1MiB to 4GiB; they lie in memory on every master", size(func(c *config) *int64 { return &c.SecretsMaxBytes })},
 
+	{"ldap-sync-interval", "duration", "30m", "how often the leader brings users and groups in line with the LDAP directory, 1s to 24h; 0s never does", duration(func(c *config) *time.Duration { return &c.LDAPSyncInterval })},
+	{"ldap-import-limit", "duration", "2m", "how long the import of an LDAP group may look for members, up to 10m; it must be below the timeout of proxies", duration(func(c *config) *time.Duration { return &c.LDAPImportLimit })},
+
 	{"raft-multiplier", "factor", "1", "stretches every timeout between masters, 1 to 10, for slow networks", decimal(func(c *config) *float64 { return &c.RaftMultiplier })},
 	{"disk-reserve", "size", "0", "space kept back for a full disk; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskReserve })},
 	{"disk-low-water", "size", "0", "free space below which writes are refused; 0 chooses by the disk's size", size(func(c *config) *int64 { return &c.DiskLowWater })},
