@@ -38,6 +38,7 @@ var (
 	forwardedHeaders = []string{"Accept", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "User-Agent"}
 	relayedHeaders   = []string{
 		"Allow", "Cache-Control", "Content-Disposition", "Etag", "Location", "Retry-After", "Set-Cookie", "Vary", "Www-Authenticate",
+		"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Expires", "Permissions-Policy", "Pragma", "Referrer-Policy", "X-Frame-Options",
 		headerIndex, headerConsistency, HeaderVersion, HeaderExpires,
 	}
 )

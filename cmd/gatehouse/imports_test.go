@@ -63,6 +63,8 @@ var house = map[string][]string{
 	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
 	"httpapi/login/web":  {}, // how identity providers are asked
 	"httpapi/login/oidc": {"httpapi/login/web"},
+	"httpapi/page":       {"httpapi"},
+	"httpapi/pageapi":    {"fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/page", "keyring"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
 		"keyring/pgp", "keyring/secretmem", "keyring/shamir"},

@@ -1,0 +1,94 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"gatehouse/httpapi"
+)
+
+// contentType is that of every page (contract 5.7).
+const contentType = "text/html; charset=utf-8"
+
+//go:embed assets
+var assets embed.FS
+
+var (
+	templates = template.Must(template.New("").ParseFS(assets, "assets/*.html"))
+
+	style        = asset("style.css")
+	copyScript   = asset("copy.js")
+	submitScript = asset("submit.js")
+)
+
+func asset(name string) string {
+	text, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		panic("page: " + err.Error()) // it is in the binary
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// sheet is what one page is made of.
+type sheet struct {
+	name   string // of the template
+	title  string
+	script string // "" when there is none
+	// formAction is where forms of the page may be sent: 'none', 'self' or an origin.
+	formAction string
+	data       any
+}
+
+// content is what the templates get.
+type content struct {
+	Title  string
+	Style  template.CSS
+	Script template.JS
+	Data   any
+}
+
+// answer renders the page. Its inputs are strings, so it cannot fail but by a template that is broken, which tests would find.
+func (s sheet) answer() *httpapi.Response {
+	var b bytes.Buffer
+	c := content{Title: s.title, Style: template.CSS(style), Script: template.JS(s.script), Data: s.data}
+	if err := templates.ExecuteTemplate(&b, s.name, c); err != nil {
+		panic("page " + s.name + ": " + err.Error())
+	}
+	return &httpapi.Response{Status: http.StatusOK, Raw: b.Bytes(), ContentType: contentType, Header: s.header()}
+}
+
+// header keeps the page from being framed, kept, leaked to others or extended. The names of all of them are relayed between
+// masters by the funnel.
+func (s sheet) header() http.Header {
+	return http.Header{
+		"Content-Security-Policy":    {s.policy()},
+		"X-Frame-Options":            {"DENY"},
+		"Referrer-Policy":            {"no-referrer"},
+		"Permissions-Policy":         {permissions},
+		"Cross-Origin-Opener-Policy": {"same-origin"},
+		"Cache-Control":              {"no-store"},
+	}
+}
+
+// permissions takes from the page what browsers would let it use.
+const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+// policy is the Content-Security-Policy. The one image is the icon, which is inside the page too.
+func (s sheet) policy() string {
+	parts := []string{"default-src 'none'", "style-src " + source(style), "img-src data:"}
+	if s.script != "" {
+		parts = append(parts, "script-src "+source(s.script))
+	}
+	return strings.Join(append(parts, "form-action "+s.formAction, "frame-ancestors 'none'", "base-uri 'none'"), "; ")
+}
+
+// source names an inline style or script by its hash.
+func source(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
