@@ -168,9 +168,9 @@ func (x *exchange) judgeGrant(b basis) (decided bool, err error) {
 }
 
 // held is the first of the rights that the user has.
-func held(d iam.Directory, uid string, rights []iam.Right) (iam.Right, bool) {
+func held(f iam.Facts, uid string, rights []iam.Right) (iam.Right, bool) {
 	for _, right := range rights {
-		if iam.Authorize(d, uid, right.RID, right.Action) {
+		if iam.Authorize(f, uid, right.RID, right.Action) {
 			return right, true
 		}
 	}

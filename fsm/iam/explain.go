@@ -24,27 +24,27 @@ type Path struct {
 }
 
 // Explain decides like Authorize, and finds every reason where Authorize is content with one.
-func Explain(d Directory, uid, rid string, action Actions) Decision {
+func Explain(f Facts, uid, rid string, action Actions) Decision {
 	var e Decision
 	if !action.single() {
 		return e
 	}
 	if rid != SuperuserRID {
-		e.Paths = appendPaths(e.Paths, d, uid, rid, action|Full)
+		e.Paths = appendPaths(e.Paths, f, uid, rid, action|Full)
 	}
 	onResource := len(e.Paths)
-	e.Paths = appendPaths(e.Paths, d, uid, SuperuserRID, AnyAction)
+	e.Paths = appendPaths(e.Paths, f, uid, SuperuserRID, AnyAction)
 	e.Superuser = len(e.Paths) > onResource
 	e.Allowed = len(e.Paths) > 0
 	return e
 }
 
 // appendPaths adds the grants on the resource that hold one of the wanted actions.
-func appendPaths(paths []Path, d Directory, uid, rid string, wanted Actions) []Path {
-	for gid := range principals(d, uid) {
-		actions := d.UserActions(uid, rid)
+func appendPaths(paths []Path, f Facts, uid, rid string, wanted Actions) []Path {
+	for gid := range principals(f, uid) {
+		actions := f.UserActions(uid, rid)
 		if gid != "" {
-			actions = d.GroupActions(gid, rid)
+			actions = f.GroupActions(gid, rid)
 		}
 		if actions&wanted != 0 {
 			paths = append(paths, Path{RID: rid, Actions: actions, GID: gid})
@@ -54,12 +54,12 @@ func appendPaths(paths []Path, d Directory, uid, rid string, wanted Actions) []P
 }
 
 // principals yields "" for the user, then the gids of the user's groups.
-func principals(d Directory, uid string) iter.Seq[string] {
+func principals(f Facts, uid string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if !yield("") {
 			return
 		}
-		for gid := range d.GroupsOf(uid) {
+		for gid := range f.GroupsOf(uid) {
 			if !yield(gid) {
 				return
 			}

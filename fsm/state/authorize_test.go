@@ -97,20 +97,20 @@ func someResource(r *rand.Rand) string {
 }
 
 // sameVerdicts holds the decisions about a state against the plain form.
-func sameVerdicts(t *testing.T, r *rand.Rand, d iam.Directory, p plain) {
+func sameVerdicts(t *testing.T, r *rand.Rand, f iam.Facts, p plain) {
 	t.Helper()
 	for range 60 {
 		uid, rid, action := someUser(r), someResource(r), iam.Actions(1)<<r.IntN(5)
 		reasons := p.reasons(uid, rid, action)
-		if got := iam.Authorize(d, uid, rid, action); got != (len(reasons) > 0) {
+		if got := iam.Authorize(f, uid, rid, action); got != (len(reasons) > 0) {
 			t.Fatalf("Authorize(%s, %s, %v) = %v, want the opposite for %v", uid, rid, action, got, reasons)
 		}
-		e := iam.Explain(d, uid, rid, action)
+		e := iam.Explain(f, uid, rid, action)
 		superuser := false
 		for reason := range reasons {
 			superuser = superuser || reason.RID == iam.SuperuserRID
 		}
-		if e.Allowed != (len(reasons) > 0) || e.Superuser != superuser || superuser != iam.Superuser(d, uid) || len(e.Paths) != len(reasons) {
+		if e.Allowed != (len(reasons) > 0) || e.Superuser != superuser || superuser != iam.Superuser(f, uid) || len(e.Paths) != len(reasons) {
 			t.Fatalf("Explain(%s, %s, %v) = %+v, want %v", uid, rid, action, e, reasons)
 		}
 		for _, path := range e.Paths {
