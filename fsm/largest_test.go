@@ -20,23 +20,23 @@ import (
 // full is a text of that many bytes, each of which takes six in JSON.
 func full(bytes int) string { return strings.Repeat("\x01", bytes) }
 
-// largest applies commands of level 3, each as large as commands can be.
+// largest applies commands of level 4, each as large as commands can be.
 type largest struct {
 	t *testing.T
 	m *Machine
 }
 
 func newLargest(t *testing.T) largest {
-	l := largest{t, New(Options{MaxLevel: 3, MaxSnapshotBytes: 128 << 20})}
+	l := largest{t, New(Options{MaxLevel: 4, MaxSnapshotBytes: 128 << 20})}
 	init := initCluster()
-	init.Level = 3
+	init.Level = 4
 	l.must(init)
 	return l
 }
 
 func (l largest) apply(c command.Command) any {
 	l.t.Helper()
-	h := command.Header{Level: 3, Term: term, Time: epoch}
+	h := command.Header{Level: 4, Term: term, Time: epoch}
 	if c.Kind() == command.KindCreateGroup {
 		h.Idempotency = &command.Idempotency{UID: "alice", Key: full(command.MaxKey), Status: 201}
 	}
@@ -86,8 +86,22 @@ func (l largest) iam() {
 	l.must(command.CreateProvider{Provider: iam.Provider{ID: "oidc1", Description: about, OIDC: &iam.OIDCProvider{Issuer: url, BaseURL: url,
 		ClientID: full(iam.MaxProviderID), SealedSecret: make([]byte, 2*iam.MaxClientSecret), CACerts: metadata}}})
 	l.must(command.CreateProvider{Provider: iam.Provider{ID: "saml1", Description: about, SAML: &iam.SAMLProvider{Metadata: metadata, BaseURL: url}}})
+	l.must(command.PutDirectory{Directory: largestDirectory()})
 	l.must(command.RevokeTokens{UID: uid, NotBefore: epoch, Expires: epoch.Add(life)})
 	l.must(command.RecordAuditHeads{Heads: []state.AuditHead{{Master: full(255), Sequence: 1, Time: epoch}}})
+}
+
+func largestDirectory() iam.Directory {
+	search := iam.Search{Base: full(iam.MaxDN), Filter: full(iam.MaxFilter)}
+	d := iam.Directory{
+		Host: full(iam.MaxDirectoryHost), Port: 65535, DNTemplate: full(iam.MaxDN), UserSearch: &search, GroupSearch: &iam.GroupSearch{Search: search},
+		LookupDN: full(iam.MaxDN), SealedLookupPassword: make([]byte, iam.MaxLookupPassword+1024), CACerts: full(iam.MaxProviderMetadata),
+		ClientCert: full(iam.MaxClientCert), SealedClientKey: make([]byte, iam.MaxClientCert+1024),
+	}
+	for range iam.MaxMemberAttributes {
+		d.GroupSearch.MemberAttributes = append(d.GroupSearch.MemberAttributes, full(iam.MaxAttribute))
+	}
+	return d
 }
 
 // secrets fills the store with all data keys that it may have, and one secret with all versions.
@@ -131,7 +145,7 @@ func TestTheLargestRecordsSurviveASnapshot(t *testing.T) {
 			t.Errorf("no %q is in the snapshot: make the largest one", name)
 		}
 	}
-	fresh := New(Options{MaxLevel: 3})
+	fresh := New(Options{MaxLevel: 4})
 	if err := restore(fresh, kept); err != nil {
 		t.Fatal(err)
 	}

@@ -22,48 +22,51 @@ type errorRow struct {
 	hidden bool
 	// empty answers have no body (contract 0.2).
 	empty bool
+	// unchallenged 401s name no scheme: no token would have helped.
+	unchallenged bool
 }
 
 // errorTable is where the original's oddities live: unknown entities are 400, existing ones 409 (contract 0.4).
 var errorTable = map[fault.Code]errorRow{
-	fault.UnknownUser:            {status: 400},
-	fault.UnknownGroup:           {status: 400},
-	fault.UnknownResource:        {status: 400},
-	fault.UserNotInACL:           {status: 400},
-	fault.GroupNotInACL:          {status: 400},
-	fault.ActionNotYetStored:     {status: 400},
-	fault.GroupExists:            {status: 409},
-	fault.UserExists:             {status: 409},
-	fault.ACLExists:              {status: 409},
-	fault.PermissionExists:       {status: 409},
-	fault.UserAlreadyInGroup:     {status: 409},
-	fault.UserNotInGroup:         {status: 400},
-	fault.NoMoreSuperusers:       {status: 400},
-	fault.IsSuperuserGroup:       {status: 400},
-	fault.IsSuperuserACL:         {status: 400},
-	fault.InvalidUserID:          {status: 400},
-	fault.InvalidGroupID:         {status: 400},
-	fault.InvalidResourceID:      {status: 400},
-	fault.InvalidAction:          {status: 400},
-	fault.InvalidData:            {status: 400},
-	fault.InvalidPublicKey:       {status: 400},
-	fault.InvalidCredentials:     {status: 401},
-	fault.InvalidCredentialsLDAP: {status: 401},
-	fault.LDAPAuthFailed:         {status: 401},
-	fault.MissingQueryParameters: {status: 400},
-	fault.CannotImportUser:       {status: 400},
-	fault.LDAPConfigNotAvailable: {status: 400},
-	fault.LDAPConfigInvalid:      {status: 400},
-	fault.LDAPImport:             {status: 400},
-	fault.LDAPImportUserUnknown:  {status: 400},
-	fault.LDAPImportGroupUnknown: {status: 400},
-	fault.LDAPImportSearchFailed: {status: 400},
-	fault.OIDCConfigInvalid:      {status: 400},
-	fault.JWKSNotImplemented:     {status: 400},
+	fault.UnknownUser:             {status: 400},
+	fault.UnknownGroup:            {status: 400},
+	fault.UnknownResource:         {status: 400},
+	fault.UserNotInACL:            {status: 400},
+	fault.GroupNotInACL:           {status: 400},
+	fault.ActionNotYetStored:      {status: 400},
+	fault.GroupExists:             {status: 409},
+	fault.UserExists:              {status: 409},
+	fault.ACLExists:               {status: 409},
+	fault.PermissionExists:        {status: 409},
+	fault.UserAlreadyInGroup:      {status: 409},
+	fault.UserNotInGroup:          {status: 400},
+	fault.NoMoreSuperusers:        {status: 400},
+	fault.IsSuperuserGroup:        {status: 400},
+	fault.IsSuperuserACL:          {status: 400},
+	fault.InvalidUserID:           {status: 400},
+	fault.InvalidGroupID:          {status: 400},
+	fault.InvalidResourceID:       {status: 400},
+	fault.InvalidAction:           {status: 400},
+	fault.InvalidData:             {status: 400},
+	fault.InvalidPublicKey:        {status: 400},
+	fault.InvalidCredentials:      {status: 401},
+	fault.InvalidCredentialsLDAP:  {status: 401},
+	fault.LDAPAuthFailed:          {status: 401},
+	fault.MissingQueryParameters:  {status: 400},
+	fault.CannotImportUser:        {status: 400},
+	fault.LDAPConfigNotAvailable:  {status: 400},
+	fault.LDAPConfigInvalid:       {status: 400},
+	fault.LDAPImport:              {status: 400},
+	fault.LDAPImportUserNotFound:  {status: 400},
+	fault.LDAPImportGroupNotFound: {status: 400},
+	fault.LDAPImportSearchFailed:  {status: 400},
+	fault.OIDCConfigInvalid:       {status: 400},
+	fault.JWKSNotImplemented:      {status: 400},
 
 	fault.BadRequest:           {status: 400, hidden: true},
 	fault.Schema:               {status: 400, title: "Bad Request", hidden: true},
 	fault.UnknownProvider:      {status: 400, hidden: true},
+	fault.IDTokenRefused:       {status: 401, hidden: true, unchallenged: true},
 	fault.NotFound:             {status: 404, hidden: true, empty: true},
 	fault.MethodNotAllowed:     {status: 405, hidden: true, empty: true},
 	fault.NotAcceptable:        {status: 406, title: "Media type not acceptable", hidden: true},
@@ -71,6 +74,7 @@ var errorTable = map[fault.Code]errorRow{
 	fault.Internal:             {status: 500, hidden: true},
 
 	fault.Unauthenticated:     {status: 401},
+	fault.SSOFailed:           {status: 401, unchallenged: true},
 	fault.Forbidden:           {status: 403},
 	fault.CrossOrigin:         {status: 403},
 	fault.PayloadTooLarge:     {status: 413},
@@ -138,7 +142,7 @@ const errorContentType = "application/json; charset=UTF-8"
 // errorResponse renders a fault as a response, with the challenge of this server.
 func (s *Server) errorResponse(f *fault.Error, look style) *Response {
 	resp := refusal(f, look)
-	if resp.Status == http.StatusUnauthorized {
+	if resp.Status == http.StatusUnauthorized && !errorTable[f.Code].unchallenged {
 		resp.Header.Set("WWW-Authenticate", s.challenge(f.Code))
 	}
 	return resp

@@ -37,12 +37,12 @@ func apply(t *state.Txn, h Header, c Command) (Outcome, error) {
 	if err != nil || outcome.Replayed {
 		return outcome, err
 	}
-	before := lifelineOf(t)
+	before := lifelineOf(t, h.Level)
 	if outcome.Steps, err = run(t, h, c); err != nil {
 		return Outcome{}, err
 	}
 	if h.Level >= LevelPermissions {
-		if err := before.check(t); err != nil {
+		if err := before.check(t, h.Level); err != nil {
 			return Outcome{}, err
 		}
 	}

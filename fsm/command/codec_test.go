@@ -80,6 +80,11 @@ func examples() []Command {
 		ReencryptSecrets{Store: "default", Epoch: 9, Items: []ReencryptedSecret{
 			{Path: "a/b", Version: 1, OldTerm: 1, Term: 2, Sealed: []byte("one")}, {Path: "a/b", Version: 2, OldTerm: 1, Term: 2, Sealed: []byte("two")},
 		}},
+		PutDirectory{Directory: fullDirectory()},
+		DeleteDirectory{},
+		ResealDirectory{Version: 7, SealedLookupPassword: []byte("password"), SealedClientKey: []byte("key")},
+		AdmitUser{User: external, Version: 7},
+		synced(),
 	}
 }
 
@@ -309,10 +314,12 @@ func TestCommandsHideTheirSecrets(t *testing.T) {
 		ResealAuto{Name: "alice", Auto: *plantedSeal(planted).Auto}, CreateSecret{Path: "alice", Version: VersionData{Sealed: []byte(planted)}},
 		UpdateSecret{Path: "alice", Version: VersionData{Sealed: []byte(planted)}},
 		ReencryptSecrets{Items: []ReencryptedSecret{{Path: "alice", Sealed: []byte(planted)}}},
+		PutDirectory{Directory: iam.Directory{Host: "alice", SealedLookupPassword: []byte(planted), SealedClientKey: []byte(planted)}},
+		ResealDirectory{Version: 7, SealedLookupPassword: []byte(planted), SealedClientKey: []byte(planted)}, AdmitUser{User: u},
 	} {
 		before := out.Len()
 		log.Info("command", "command", c)
-		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster, KindResealKey, KindApplyChanges}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
+		if slices.Contains([]Kind{KindPrepareKey, KindInitCluster, KindResealKey, KindApplyChanges, KindResealDirectory}, c.Kind()) != !strings.Contains(out.String()[before:], "alice") {
 			t.Errorf("%s is not recognisable: %s", c.Kind(), out.String()[before:])
 		}
 		fmt.Fprintf(&out, "%v %+v %#v\n", c, c, c)

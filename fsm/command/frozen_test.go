@@ -142,6 +142,71 @@ func frozenLog() []Command {
 		PurgeSecret{Store: "default", Path: "a"},
 		DeleteStore{Name: "default"}, // refused
 		DeleteStore{Name: "more", Force: true},
+
+		SetLevel{Level: 4},
+		AdmitUser{User: ldapUser("lena"), Version: frozenDirectory}, // refused: nobody vouches
+		PutDirectory{Directory: fullDirectory()},
+		PutDirectory{Directory: iam.Directory{Host: "ldap.example", Port: 389}}, // refused
+		ResealDirectory{Version: frozenDirectory, SealedLookupPassword: []byte("password anew"), SealedClientKey: []byte("key anew")},
+		ResealDirectory{Version: 1, SealedLookupPassword: []byte("x"), SealedClientKey: []byte("x")}, // refused: another version
+		ResealDirectory{Version: frozenDirectory, SealedLookupPassword: []byte("x")},                 // refused: half
+		AdmitUser{User: ldapUser("lena"), Version: frozenDirectory},
+		AdmitUser{User: ldapUser("lena"), Version: frozenDirectory},   // a no-op
+		AdmitUser{User: ldapUser("lasse"), Version: 1},                // refused: another version
+		AdmitUser{User: ldapUser("dave"), Version: frozenDirectory},   // refused: somebody else
+		AdmitUser{User: ldapUser("no uid"), Version: frozenDirectory}, // refused
+		AdmitUser{User: *regular("gina")},                             // refused: not remote
+		AdmitUser{User: iam.User{UID: "o@example.com", Description: "Ünïcode <&>", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"}},
+		CreateProvider{Provider: dex()},
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: frozenDirectory + 12},
+		AdmitUser{User: iam.User{UID: "otto", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: 1}, // refused: another version
+		synced(),
+		SyncDirectory{Version: frozenDirectory, CreateGroups: []iam.Group{{GID: "staff", ProviderType: iam.LDAP}}}, // refused: exists
+		SyncDirectory{Version: 1, RemoveMembers: []state.Membership{{GID: "staff", UID: "lena"}}},                  // refused: another version
+		SyncDirectory{Version: frozenDirectory, RemoveUsers: []string{"lena"}},                                     // refused: no token life
+		SyncDirectory{Version: frozenDirectory, RemoveMembers: []state.Membership{{GID: "staff", UID: "lena"}, {GID: iam.SuperuserGroup, UID: "bootstrap-sa"}}},
+		SyncDirectory{Version: frozenDirectory, RemoveUsers: []string{"lena", "dave", "none"}, RemoveGroups: []string{"staff", iam.SuperuserGroup, "none"}, TokenLife: life},
+		AddMember{GID: iam.SuperuserGroup, UID: "lars"},
+		RemoveMember{GID: iam.SuperuserGroup, UID: "bootstrap-sa"}, // lars can log in
+		DeleteDirectory{}, // refused: he could not
+		SyncDirectory{Version: frozenDirectory, RemoveUsers: []string{"lars"}, TokenLife: life}, // refused
+		SyncDirectory{Version: frozenDirectory},                                                 // refused: who asks may not any more
+		AddMember{GID: iam.SuperuserGroup, UID: "bootstrap-sa"},
+		DeleteDirectory{},
+		DeleteDirectory{}, // refused
+	}
+}
+
+// frozenDirectory is the version of the directory: the index of the entry that configured it.
+const frozenDirectory = 113
+
+// synced has every part.
+func synced() SyncDirectory {
+	return SyncDirectory{
+		Version: frozenDirectory, TokenLife: life,
+		CreateUsers:   []iam.User{ldapUser("lars"), ldapUser("lena"), ldapUser("gone")},
+		CreateGroups:  []iam.Group{{GID: "staff", Description: "Ünïcode <&>", ProviderType: iam.LDAP}, {GID: "old", ProviderType: iam.LDAP}},
+		AddMembers:    []state.Membership{{GID: "staff", UID: "lars"}, {GID: "staff", UID: "lena"}, {GID: "staff", UID: "dave"}, {GID: iam.SuperuserGroup, UID: "lars"}},
+		RemoveMembers: []state.Membership{{GID: "staff", UID: "lars"}},
+		RemoveUsers:   []string{"gone"},
+		RemoveGroups:  []string{"old"},
+	}
+}
+
+func ldapUser(uid string) iam.User {
+	return iam.User{UID: uid, Description: "Ünïcode <&>", ProviderType: iam.LDAP}
+}
+
+// fullDirectory has every member.
+func fullDirectory() iam.Directory {
+	return iam.Directory{
+		Host: "ldap.example", Port: 636, LDAPS: true, EnforceStartTLS: true, DNTemplate: "uid=%(username)s,dc=example",
+		UserSearch: &iam.Search{Base: "ou=people,dc=example", Filter: "(uid=%(username)s)"},
+		GroupSearch: &iam.GroupSearch{
+			Search: iam.Search{Base: "ou=groups,dc=example", Filter: "(cn=%(groupname)s)"}, MemberAttributes: []string{"member", "memberUid"},
+		},
+		LookupDN: "cn=gatehouse,dc=example", SealedLookupPassword: []byte("sealed password"),
+		CACerts: "pem", ClientCert: "certificate", SealedClientKey: []byte("sealed key"),
 	}
 }
 
@@ -179,10 +244,11 @@ func declaredForEver() ApplyChanges {
 	return c
 }
 
-// How many entries of the frozen log are of level 1, and how many of level 2 and below.
+// How many entries of the frozen log are of level 1, and how many of level 2, and of level 3, and below.
 const (
-	frozenLevelOne = 26
-	frozenLevelTwo = 64
+	frozenLevelOne   = 26
+	frozenLevelTwo   = 64
+	frozenLevelThree = 111
 )
 
 // frozenHeader varies the headers, so that each of their members is frozen too.
@@ -193,6 +259,9 @@ func frozenHeader(i int, c Command) Header {
 	}
 	if i >= frozenLevelTwo {
 		h.Level = 3
+	}
+	if i >= frozenLevelThree {
+		h.Level = 4
 	}
 	switch {
 	case c.Kind() == KindBeginTerm:

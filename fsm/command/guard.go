@@ -65,20 +65,28 @@ func (d delegate) provider(id string) error {
 	return nil
 }
 
+// directory refuses to change who vouches for the users of the directory, or who they are.
+func (d delegate) directory() error {
+	if d.limited {
+		return fault.New(fault.Forbidden, "Only a superuser may change the LDAP configuration, and what comes from the directory.")
+	}
+	return nil
+}
+
 // lifeline is what no command may cut: the way in for somebody who can repair everything (contract 3.4).
 type lifeline struct {
 	// member says that the group of the superusers has a member, and login that a superuser can log in.
 	member, login bool
 }
 
-// lifelineOf looks at the state before or after a command.
-func lifelineOf(t *state.Txn) (l lifeline) {
+// lifelineOf looks at the state before or after an entry of that level.
+func lifelineOf(t *state.Txn, level int) (l lifeline) {
 	for range t.Members(iam.SuperuserGroup) {
 		l.member = true
 		break
 	}
 	for g := range t.Grants(iam.SuperuserRID) {
-		if l.login = canLogIn(t, g); l.login {
+		if l.login = canLogIn(t, g, level); l.login {
 			break
 		}
 	}
@@ -86,20 +94,21 @@ func lifelineOf(t *state.Txn) (l lifeline) {
 }
 
 // canLogIn reports whether the principal of the grant, or one of its members, has a way to log in.
-func canLogIn(t *state.Txn, g *state.Grant) bool {
+func canLogIn(t *state.Txn, g *state.Grant, level int) bool {
 	if !g.Group {
-		return hasLogin(t, g.Principal)
+		return hasLogin(t, g.Principal, level)
 	}
 	for uid := range t.Members(g.Principal) {
-		if hasLogin(t, uid) {
+		if hasLogin(t, uid, level) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasLogin reports whether the user has credentials here, or a configured provider that vouches for it.
-func hasLogin(t *state.Txn, uid string) bool {
+// hasLogin reports whether the user has credentials here, or a configured provider that vouches for it; in entries below
+// LevelDirectory the directory is none.
+func hasLogin(t *state.Txn, uid string, level int) bool {
 	u, ok := t.User(uid)
 	if !ok || u.Locked() {
 		return false
@@ -107,13 +116,16 @@ func hasLogin(t *state.Txn, uid string) bool {
 	if !u.Remote() {
 		return true
 	}
+	if u.ProviderType == iam.LDAP && level >= LevelDirectory {
+		return t.Directory() != nil
+	}
 	p, ok := t.Provider(u.ProviderID)
 	return ok && p.Serves(u)
 }
 
 // check refuses the command when the lifeline was there before it and is not any more.
-func (l lifeline) check(t *state.Txn) error {
-	after := lifelineOf(t)
+func (l lifeline) check(t *state.Txn, level int) error {
+	after := lifelineOf(t, level)
 	if l.member && !after.member || l.login && !after.login {
 		return errLastSuperuser()
 	}

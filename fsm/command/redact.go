@@ -90,6 +90,28 @@ func (c ResealProvider) GoString() string { return c.String() }
 // LogValue shows which provider's secret is sealed anew.
 func (c ResealProvider) LogValue() slog.Value { return slog.GroupValue(slog.String("id", c.ID)) }
 
+// LogValue shows which directory is configured.
+func (c PutDirectory) LogValue() slog.Value { return c.Directory.LogValue() }
+
+// LogValue shows which configuration has its secrets sealed anew.
+func (c ResealDirectory) LogValue() slog.Value {
+	return slog.GroupValue(slog.Uint64("version", c.Version))
+}
+
+// String keeps the sealed secrets out of a %v.
+func (c ResealDirectory) String() string {
+	return fmt.Sprintf("%s %d %s", c.Kind(), c.Version, redacted)
+}
+
+// GoString keeps the sealed secrets out of a %#v.
+func (c ResealDirectory) GoString() string { return c.String() }
+
+// LogValue shows who is admitted.
+func (c AdmitUser) LogValue() slog.Value { return c.User.LogValue() }
+
+// LogValue shows how much is brought in line.
+func (c SyncDirectory) LogValue() slog.Value { return slog.GroupValue(slog.Int("items", c.Items())) }
+
 // String keeps the sealed value out of a %v.
 func (v VersionData) String() string { return fmt.Sprintf("version %d %s", v.Number, redacted) }
 

@@ -63,6 +63,13 @@ const (
 	KindRenewSecret      Kind = 95
 	KindExpireSecrets    Kind = 96
 	KindReencryptSecrets Kind = 97
+
+	// The kinds of level 4.
+	KindPutDirectory    Kind = 74
+	KindDeleteDirectory Kind = 75
+	KindResealDirectory Kind = 76
+	KindAdmitUser       Kind = 77
+	KindSyncDirectory   Kind = 78
 )
 
 // spec is what the codec knows about a kind.
@@ -128,6 +135,12 @@ var registry = map[Kind]spec{
 	KindRenewSecret:      {name: "renew-secret", level: 3, decode: decode[RenewSecret]},
 	KindExpireSecrets:    {name: "expire-secrets", level: 3, decode: decode[ExpireSecrets]},
 	KindReencryptSecrets: {name: "reencrypt-secrets", level: 3, decode: decode[ReencryptSecrets]},
+
+	KindPutDirectory:    {name: "put-directory", level: LevelDirectory, decode: decode[PutDirectory]},
+	KindDeleteDirectory: {name: "delete-directory", level: LevelDirectory, decode: decode[DeleteDirectory]},
+	KindResealDirectory: {name: "reseal-directory", level: LevelDirectory, decode: decode[ResealDirectory]},
+	KindAdmitUser:       {name: "admit-user", level: LevelDirectory, decode: decode[AdmitUser]},
+	KindSyncDirectory:   {name: "sync-directory", level: LevelDirectory, decode: decode[SyncDirectory]},
 }
 
 // String names the kind for logs and metrics.

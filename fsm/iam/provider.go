@@ -98,7 +98,7 @@ func (p *Provider) Validate() error {
 // GET /auth/providers uses for others.
 func ValidateProviderName(id string) error {
 	if id == "" || len(id) > MaxGID || !only(id, "-") {
-		return fault.New(fault.InvalidData, "Invalid provider ID: %s", excerpt(id))
+		return fault.New(fault.InvalidData, "Invalid provider ID: %s", Excerpt(id))
 	}
 	for _, reserved := range reservedProviders {
 		if strings.EqualFold(id, reserved) {

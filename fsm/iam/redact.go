@@ -41,3 +41,14 @@ func (p Provider) String() string { return p.Type() + " provider " + p.ID + " " 
 
 // GoString does the same for %#v.
 func (p Provider) GoString() string { return p.String() }
+
+// LogValue shows which directory it is and hides who searches it.
+func (d Directory) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("host", d.Host), slog.Int("port", d.Port), slog.String("configuration", redacted))
+}
+
+// String keeps a directory that ends up in a %v from showing its password and key.
+func (d Directory) String() string { return "directory " + d.Host + " " + redacted }
+
+// GoString does the same for %#v.
+func (d Directory) GoString() string { return d.String() }

@@ -23,7 +23,7 @@ const (
 // segments "." and ".." (contract 1.3, decision 37).
 func ValidateUID(uid string) error {
 	if uid == "" || len(uid) > MaxUID || uid == "anonymous" || uid == "." || uid == ".." || !only(uid, "-_@.") {
-		return fault.New(fault.InvalidUserID, "Invalid user ID: %s", excerpt(uid))
+		return fault.New(fault.InvalidUserID, "Invalid user ID: %s", Excerpt(uid))
 	}
 	return nil
 }
@@ -31,7 +31,7 @@ func ValidateUID(uid string) error {
 // ValidateGID accepts a-z A-Z 0-9 - _ @ up to MaxGID bytes (contract 1.6).
 func ValidateGID(gid string) error {
 	if gid == "" || len(gid) > MaxGID || !only(gid, "-_@") {
-		return fault.New(fault.InvalidGroupID, "Invalid group ID: %s", excerpt(gid))
+		return fault.New(fault.InvalidGroupID, "Invalid group ID: %s", Excerpt(gid))
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func ValidateGID(gid string) error {
 // ValidateRID accepts printable text up to MaxRID bytes (decisions 3 and 35).
 func ValidateRID(rid string) error {
 	if rid == "" || len(rid) > MaxRID || !utf8.ValidString(rid) || strings.ContainsFunc(rid, unprintable) {
-		return fault.New(fault.InvalidResourceID, "Invalid resource ID: %s", excerpt(rid))
+		return fault.New(fault.InvalidResourceID, "Invalid resource ID: %s", Excerpt(rid))
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func ValidateProviderType(providerType string) error {
 	case Internal, LDAP, OIDC, SAML:
 		return nil
 	}
-	return fault.New(fault.InvalidData, "Invalid provider_type: %s", excerpt(providerType))
+	return fault.New(fault.InvalidData, "Invalid provider_type: %s", Excerpt(providerType))
 }
 
 // ValidateCredentials checks which credentials come with a user (contract 1.3, steps 4 and 5): exactly one for an
@@ -139,7 +139,7 @@ func (g *Group) Validate() error {
 		return err
 	}
 	if g.ProviderType != Internal && g.ProviderType != LDAP {
-		return fault.New(fault.InvalidData, "Invalid provider_type: %s", excerpt(g.ProviderType))
+		return fault.New(fault.InvalidData, "Invalid provider_type: %s", Excerpt(g.ProviderType))
 	}
 	return ValidateDescription(g.Description)
 }
@@ -167,8 +167,8 @@ func only(s, others string) bool {
 // unprintable admits the space and every graphic character.
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// excerpt bounds what an error repeats of a client's input.
-func excerpt(s string) string {
+// Excerpt bounds what an error repeats of a client's input.
+func Excerpt(s string) string {
 	const limit = 256
 	if len(s) <= limit {
 		return s

@@ -11,20 +11,21 @@ import (
 
 // record is one line of a dump: exactly one member is set. The order of the members is the order of the lines.
 type record struct {
-	Meta     *Meta          `json:"meta,omitempty"`
-	User     *iam.User      `json:"user,omitempty"`
-	Group    *iam.Group     `json:"group,omitempty"`
-	ACL      *iam.ACL       `json:"acl,omitempty"`
-	Member   *Membership    `json:"member,omitempty"`
-	Grant    *Grant         `json:"grant,omitempty"`
-	Provider *iam.Provider  `json:"provider,omitempty"`
-	Key      *keyRecord     `json:"key,omitempty"`
-	Cutoff   *Cutoff        `json:"cutoff,omitempty"`
-	Replay   *Replay        `json:"replay,omitempty"`
-	Head     *AuditHead     `json:"audit_head,omitempty"`
-	Store    *storeRecord   `json:"store,omitempty"`
-	Secret   *secretRecord  `json:"secret,omitempty"`
-	Version  *versionRecord `json:"version,omitempty"`
+	Meta      *Meta          `json:"meta,omitempty"`
+	User      *iam.User      `json:"user,omitempty"`
+	Group     *iam.Group     `json:"group,omitempty"`
+	ACL       *iam.ACL       `json:"acl,omitempty"`
+	Member    *Membership    `json:"member,omitempty"`
+	Grant     *Grant         `json:"grant,omitempty"`
+	Provider  *iam.Provider  `json:"provider,omitempty"`
+	Directory *iam.Directory `json:"directory,omitempty"`
+	Key       *keyRecord     `json:"key,omitempty"`
+	Cutoff    *Cutoff        `json:"cutoff,omitempty"`
+	Replay    *Replay        `json:"replay,omitempty"`
+	Head      *AuditHead     `json:"audit_head,omitempty"`
+	Store     *storeRecord   `json:"store,omitempty"`
+	Secret    *secretRecord  `json:"secret,omitempty"`
+	Version   *versionRecord `json:"version,omitempty"`
 }
 
 // keyRecord is a signing key with the bytes that a command carries beside its JSON.
@@ -46,6 +47,9 @@ func (s *State) WriteRecords(w io.Writer) (int, error) {
 	s.members.t.Scan(func(m *Membership) bool { return d.put(record{Member: m}) })
 	s.grants.t.Scan(func(g *Grant) bool { return d.put(record{Grant: g}) })
 	s.providers.t.Scan(func(p *iam.Provider) bool { return d.put(record{Provider: p}) })
+	if s.directory != nil {
+		d.put(record{Directory: s.directory})
+	}
 	for _, k := range s.keys {
 		d.put(record{Key: &keyRecord{SigningKey: *k, PublicKey: k.PublicKey, Sealed: k.Sealed}})
 	}

@@ -104,6 +104,8 @@ func (l *Loader) add(r *record) error {
 		return d.loadReplay(r.Replay)
 	case r.Provider != nil:
 		return d.loadProvider(r.Provider)
+	case r.Directory != nil:
+		return d.loadDirectory(r.Directory)
 	case r.Store != nil:
 		return d.loadStore(r.Store)
 	case r.Secret != nil:
@@ -118,7 +120,7 @@ func (l *Loader) add(r *record) error {
 func (r *record) stage() (int, error) {
 	set := [...]bool{
 		r.Meta != nil, r.User != nil, r.Group != nil, r.ACL != nil, r.Member != nil,
-		r.Grant != nil, r.Provider != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
+		r.Grant != nil, r.Provider != nil, r.Directory != nil, r.Key != nil, r.Cutoff != nil, r.Replay != nil, r.Head != nil,
 		r.Store != nil, r.Secret != nil || r.Version != nil,
 	}
 	stage, n := 0, 0
@@ -160,6 +162,14 @@ func (d *data) loadProvider(p *iam.Provider) error {
 		return err
 	}
 	return load(&d.providers, p)
+}
+
+func (d *data) loadDirectory(dir *iam.Directory) error {
+	if d.directory != nil {
+		return errOrder
+	}
+	d.directory = dir
+	return dir.Validate()
 }
 
 func (d *data) loadHead(h *AuditHead) error {

@@ -101,5 +101,6 @@ type AuditHead struct {
 // Sizes counts what the state holds, for metrics.
 type Sizes struct {
 	Users, ServiceAccounts, Groups, ACLs, Memberships, Grants, SigningKeys, Cutoffs, Replays, AuditHeads, Providers int
+	Directories                                                                                                     int
 	Stores, Secrets                                                                                                 int
 }

@@ -53,6 +53,8 @@ type data struct {
 	meta     Meta
 	services int
 	keys     []*iam.SigningKey
+	// directory is nil when none is configured.
+	directory *iam.Directory
 
 	users        tree[userItem]
 	groups       tree[groupItem]
@@ -222,6 +224,23 @@ func (d *data) Providers() iter.Seq[*iam.Provider] {
 	return func(yield func(*iam.Provider) bool) { d.providers.t.Scan(yield) }
 }
 
+// Directory returns the configuration of the LDAP directory, nil when there is none.
+func (d *data) Directory() *iam.Directory { return d.directory }
+
+// UsersFrom yields the users of that provider type, sorted by uid. It looks at all users.
+func (d *data) UsersFrom(providerType string) iter.Seq[*iam.User] {
+	return func(yield func(*iam.User) bool) {
+		d.users.t.Scan(func(item userItem) bool { return item.u.ProviderType != providerType || yield(item.u) })
+	}
+}
+
+// GroupsFrom yields the groups of that provider type, sorted by gid. It looks at all groups.
+func (d *data) GroupsFrom(providerType string) iter.Seq[*iam.Group] {
+	return func(yield func(*iam.Group) bool) {
+		d.groups.t.Scan(func(item groupItem) bool { return item.g.ProviderType != providerType || yield(item.g) })
+	}
+}
+
 // Member reports whether the user is in the group.
 func (d *data) Member(gid, uid string) bool {
 	_, ok := d.members.get(&Membership{GID: gid, UID: uid})
@@ -337,6 +356,7 @@ func (d *data) Sizes() Sizes {
 		Replays:         d.replays.len(),
 		AuditHeads:      d.heads.len(),
 		Providers:       d.providers.len(),
+		Directories:     b2i(d.directory != nil),
 		Stores:          d.stores.len(),
 		Secrets:         d.secrets.len(),
 	}

@@ -53,6 +53,7 @@ func sample() *State {
 		t.PutReplay("alice", "key-1", Hash{1, 2, 3}, 201)
 		t.PutProvider(&iam.Provider{ID: "adfs", Description: "ADFS", SAML: &iam.SAMLProvider{Metadata: "<x/>", BaseURL: "https://a"}, Version: 3})
 		t.PutProvider(&iam.Provider{ID: "dex", OIDC: &iam.OIDCProvider{Issuer: "https://i", BaseURL: "https://a", ClientID: "c", SealedSecret: []byte{1}}})
+		t.PutDirectory(&iam.Directory{Host: "ldap", Port: 389, UserSearch: &iam.Search{Filter: "(uid=%(username)s)"}, SealedLookupPassword: []byte{1}, LookupDN: "cn=a", Version: 3})
 		t.PutAuditHead(AuditHead{Master: "s1", Sequence: 4, Hash: Hash{4}, Time: epoch, Rotated: true})
 		t.PutAuditHead(AuditHead{Master: "s1", Sequence: 5, Hash: Hash{5}, Time: epoch})
 		sampleSecrets(t)
@@ -90,7 +91,7 @@ func TestReadsAnswerFromEveryDirection(t *testing.T) {
 		"staff on r": "read",
 		"bob as gid": "",
 		"super":      []bool{true, false},
-		"sizes":      Sizes{Users: 4, ServiceAccounts: 1, Groups: 2, ACLs: 2, Memberships: 3, Grants: 3, SigningKeys: 2, Cutoffs: 2, Replays: 1, AuditHeads: 2, Providers: 2, Stores: 2, Secrets: 4},
+		"sizes":      Sizes{Users: 4, ServiceAccounts: 1, Groups: 2, ACLs: 2, Memberships: 3, Grants: 3, SigningKeys: 2, Cutoffs: 2, Replays: 1, AuditHeads: 2, Providers: 2, Directories: 1, Stores: 2, Secrets: 4},
 		"removed":    []bool{true, false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -138,7 +139,7 @@ func TestDeletingAUserTakesEverythingAlong(t *testing.T) {
 			t.DeleteUser(uid)
 		}
 	})
-	want := Sizes{Users: 1, Groups: 2, ACLs: 2, Grants: 2, SigningKeys: 2, Cutoffs: 2, AuditHeads: 2, Providers: 2, Stores: 2, Secrets: 4}
+	want := Sizes{Users: 1, Groups: 2, ACLs: 2, Grants: 2, SigningKeys: 2, Cutoffs: 2, AuditHeads: 2, Providers: 2, Directories: 1, Stores: 2, Secrets: 4}
 	if diff := cmp.Diff(want, deleted.Sizes()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

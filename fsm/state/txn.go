@@ -153,6 +153,16 @@ func (t *Txn) PutProvider(p *iam.Provider) { set(&t.undo, &t.providers, p) }
 // DeleteProvider drops the configuration of an identity provider. Its users stay.
 func (t *Txn) DeleteProvider(id string) { remove(&t.undo, &t.providers, &iam.Provider{ID: id}) }
 
+// PutDirectory configures the LDAP directory, or replaces its configuration. The Txn keeps the value.
+func (t *Txn) PutDirectory(d *iam.Directory) {
+	prev := t.directory
+	t.undo.add(func() { t.directory = prev })
+	t.directory = d
+}
+
+// DeleteDirectory drops the configuration of the LDAP directory. Its users and groups stay.
+func (t *Txn) DeleteDirectory() { t.PutDirectory(nil) }
+
 // PutMembership puts the user into the group. Both must exist. The state keeps the strings: pass those of the records
 // (User.UID, Group.GID), and a million memberships cost no two million strings.
 func (t *Txn) PutMembership(gid, uid string) {

@@ -47,8 +47,10 @@ func mutate(t *Txn, r *rand.Rand) {
 		t.DeleteACL(rid)
 	case 12:
 		t.PutProvider(&iam.Provider{ID: uid, SAML: &iam.SAMLProvider{Metadata: gid, BaseURL: rid}})
+		t.PutDirectory(&iam.Directory{Host: gid, Port: 389, DNTemplate: uid, Version: t.Index()})
 	case 13:
 		t.DeleteProvider(uid)
+		t.DeleteDirectory()
 	case 14, 15, 16, 17, 18:
 		mutateSecret(t, r)
 	case 19:

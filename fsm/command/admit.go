@@ -1,0 +1,58 @@
+package command
+
+import (
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+)
+
+// AdmitUser makes a user of somebody whom another system has vouched for, at the first login (contract 4.5, 5.7). The user
+// has no permissions and is in no group.
+type AdmitUser struct {
+	// User is a remote one, without credentials.
+	User iam.User `json:"user"`
+	// Version is that of the configuration, of the provider or of the directory, by which was vouched; 0 for an ID token,
+	// whose issuer is no provider of the state.
+	Version uint64 `json:"version,omitempty"`
+}
+
+// Kind numbers the command.
+func (AdmitUser) Kind() Kind { return KindAdmitUser }
+
+// Apply changes nothing when the user exists, whoever was faster. A uid that belongs to somebody else, or can belong to
+// nobody, is refused.
+func (c AdmitUser) Apply(t *state.Txn, _ Header) error {
+	if !c.User.Remote() || c.User.Validate() != nil {
+		return cannotImport(c.User.UID)
+	}
+	if !c.vouched(t) {
+		return fault.New(fault.Conflict, "The login provider was changed meanwhile.")
+	}
+	known, exists := t.User(c.User.UID)
+	if !exists {
+		t.PutUser(&c.User)
+		return nil
+	}
+	if known.ProviderType != c.User.ProviderType || known.ProviderID != c.User.ProviderID {
+		return cannotImport(c.User.UID)
+	}
+	return nil
+}
+
+// vouched reports whether the configuration by which was vouched is still there, as it was.
+func (c AdmitUser) vouched(t *state.Txn) bool {
+	switch {
+	case c.User.ProviderType == iam.LDAP:
+		d := t.Directory()
+		return d != nil && d.Version == c.Version
+	case c.Version == 0:
+		return c.User.ProviderType == iam.OIDC
+	}
+	p, ok := t.Provider(c.User.ProviderID)
+	return ok && p.Serves(&c.User) && p.Version == c.Version
+}
+
+// cannotImport does not tell what the uid belongs to: who asks has not logged in.
+func cannotImport(uid string) error {
+	return fault.New(fault.CannotImportUser, "The user `%s` cannot be imported.", iam.Excerpt(uid))
+}
