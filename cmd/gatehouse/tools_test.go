@@ -42,7 +42,7 @@ func testPublicKey(t *testing.T) string {
 
 func TestVersionSaysWhatThisIs(t *testing.T) {
 	code, out, _ := runWith(t, "", "version")
-	want := regexp.MustCompile(`^gatehouse 0\.4\.0\ncommit \S+\ngo go1\.\S+\nlevel 3\nmemory copies of keys are (not )?erased.*\npkcs11 (yes|no .*)\n$`)
+	want := regexp.MustCompile(`^gatehouse 0\.5\.0\ncommit \S+\ngo go1\.\S+\nlevel 4\nmemory copies of keys are (not )?erased.*\npkcs11 (yes|no .*)\n$`)
 	if code != 0 || !want.MatchString(out) {
 		t.Errorf("status %d, output %q; want %v", code, out, want)
 	}

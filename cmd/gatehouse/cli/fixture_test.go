@@ -72,7 +72,7 @@ func full(t *testing.T) *master {
 		"POST /gatehouse/v1/users/alice/revoke-tokens": client.Revocation{UID: "alice", NotBefore: noon},
 		"POST /gatehouse/v1/revoke-tokens":             client.Revocation{NotBefore: noon},
 		"GET /gatehouse/v1/masters": list(
-			client.Master{ID: "026d3dbe15a1e269", Name: "m1", API: "https://m1.example", Peer: "10.0.0.1:8102", State: "leader", Leader: true, Version: "0.4.0", Level: 1, AppliedIndex: 1234},
+			client.Master{ID: "026d3dbe15a1e269", Name: "m1", API: "https://m1.example", Peer: "10.0.0.1:8102", State: "leader", Leader: true, Version: "0.5.0", Level: 1, AppliedIndex: 1234},
 			client.Master{ID: "3b8ca8187639ba1d", Name: "m2", API: "https://m2.example", Peer: "10.0.0.2:8102", State: "unreachable"}),
 		"DELETE /gatehouse/v1/masters/3b8ca8187639ba1d": nil,
 		"GET /gatehouse/v1/health":                      client.HealthReport{Healthy: true, Reasons: []string{}, ID: "026d3dbe15a1e269", State: "leader", Leader: "026d3dbe15a1e269", Term: 3},
