@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"runtime/debug"
@@ -169,7 +170,22 @@ func (x *exchange) failed(err error) *Response {
 	if f.Code == fault.Internal {
 		x.s.log.Error("request failed", append(x.logAttrs(), slog.Any("error", err))...)
 	}
-	return x.s.errorResponse(f, x.style())
+	return x.refusal(f)
+}
+
+// refusal renders a fault as JSON, or as the row's page. Its JSON says what else the answer needs.
+func (x *exchange) refusal(f *fault.Error) *Response {
+	resp := x.s.errorResponse(f, x.style())
+	if x.row == nil || x.row.Page == nil {
+		return resp
+	}
+	page := x.row.Page(&x.req, f)
+	if page == nil {
+		return resp
+	}
+	maps.Copy(resp.Header, page.Header)
+	resp.Raw, resp.ContentType, resp.Cookies = page.Raw, page.ContentType, page.Cookies
+	return resp
 }
 
 // style is how answers to the request look.

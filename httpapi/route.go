@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 )
 
@@ -118,6 +119,9 @@ type Route struct {
 	Takes time.Duration
 	// Bulk allows JSON documents of many entries: maxBulk in place of the usual limits.
 	Bulk bool
+	// Page shows a fault to a person in a browser, where the row's answers are pages. Status, challenge and Retry-After are those of the
+	// API. Nil, or a nil page, leaves the JSON.
+	Page func(*Request, *fault.Error) *Response
 	// Handle does the work.
 	Handle Handler
 }
