@@ -16,8 +16,10 @@ import (
 	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
+	"gatehouse/httpapi/loginapi"
 	"gatehouse/httpapi/policyapi"
 	"gatehouse/httpapi/secretsapi"
+	"gatehouse/httpapi/ssoapi"
 	"gatehouse/httpapi/storeapi"
 )
 
@@ -41,6 +43,8 @@ func (nobody) Verify(*state.State, string, time.Time) (httpapi.Identity, error) 
 func table(t *testing.T) []httpapi.Route {
 	t.Helper()
 	routes := append(iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), declareapi.New(declareapi.Options{})...)
+	routes = append(routes, loginapi.New(loginapi.Options{})...)
+	routes = append(routes, ssoapi.New(ssoapi.Options{})...)
 	routes = append(routes, auditapi.New(auditapi.Options{})...)
 	routes = append(routes, storeapi.New(storeapi.Options{}).Routes()...)
 	routes = append(routes, secretsapi.New(secretsapi.Options{})...)

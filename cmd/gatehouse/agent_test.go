@@ -65,7 +65,7 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 			t.Errorf("the start line has no %s: %v", key, first)
 		}
 	}
-	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {
+	if _, err := logIn(t, api, "bootstrapuser", "deleteme"); err != nil {
 		t.Errorf("the superuser cannot log in: %v", err)
 	}
 	await(t, 10*time.Second, "node.json with the level", func() error {
@@ -100,7 +100,7 @@ func TestOneMasterFromStartToStop(t *testing.T) {
 	if again := p.logLine("master starting"); again["cluster_level"] != float64(maxLevel) || again["cluster_id"] == "" {
 		t.Errorf("the start line of a restart: %v; want level %d and the cluster", again, maxLevel)
 	}
-	if _, err := login(t, api, "bootstrapuser", "deleteme"); err != nil {
+	if _, err := logIn(t, api, "bootstrapuser", "deleteme"); err != nil {
 		t.Errorf("the superuser cannot log in after a restart: %v", err)
 	}
 }
@@ -119,7 +119,7 @@ func TestResetSuperuserIsTheWayBackIn(t *testing.T) {
 			t.Errorf("output does not say %q:\n%s", want, out)
 		}
 	}
-	token, err := login(t, api, "rescue", "a-new-password")
+	token, err := logIn(t, api, "rescue", "a-new-password")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestResetSuperuserIsTheWayBackIn(t *testing.T) {
 			t.Errorf("a second run does not say %q:\n%s", want, again)
 		}
 	}
-	if _, err := login(t, api, "rescue", "a-new-password"); err == nil {
+	if _, err := logIn(t, api, "rescue", "a-new-password"); err == nil {
 		t.Error("the old password is accepted after a second run")
 	}
 	if status, body, err := call(t, http.DefaultClient, http.MethodPost, api+"/gatehouse/v1/revoke-tokens", token, nil); err != nil || status/100 != 2 {
@@ -144,7 +144,7 @@ func TestResetSuperuserIsTheWayBackIn(t *testing.T) {
 func TestKeysRotateByCommand(t *testing.T) {
 	dir := dataDir(t)
 	_, api := single(t, dir)
-	token, err := login(t, api, "bootstrapuser", "deleteme")
+	token, err := logIn(t, api, "bootstrapuser", "deleteme")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/declare"
 	"gatehouse/httpapi/declareapi"
-	"gatehouse/httpapi/iamapi"
 )
 
 // bootstrap is what a new cluster begins with beside its superusers: the service accounts, groups and grants of a file.
@@ -81,7 +81,7 @@ func (m *master) applyBootstrap(ctx context.Context, term uint64) error {
 	if err != nil {
 		return fmt.Errorf("apply the bootstrap file: %w", err)
 	}
-	change := command.ApplyChanges{Changes: changes, TokenLife: iamapi.LongestTokenLife, Bootstrap: b.hash}
+	change := command.ApplyChanges{Changes: changes, TokenLife: cutoff.LongestTokenLife, Bootstrap: b.hash}
 	if _, err := m.machine.Submit(ctx, m.node, m.header(term), change); err != nil {
 		return fmt.Errorf("apply the bootstrap file: %w", err)
 	}

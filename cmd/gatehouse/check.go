@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"gatehouse/fsm/iam"
-	"gatehouse/httpapi/iamapi"
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
 )
@@ -214,7 +214,7 @@ func (c *config) checkBehaviour(wrong *problems) {
 	c.checkRules(wrong)
 	choice("log-level", c.LogLevel, wrong, "debug", "info", "warn", "error")
 	choice("log-format", c.LogFormat, wrong, "json", "text")
-	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > iamapi.LongestTokenLife {
+	if c.AuthTokenLifetime < time.Minute || c.AuthTokenLifetime > cutoff.LongestTokenLife {
 		wrong.add(fmt.Sprintf("--auth-token-lifetime: %v: want 1m to 720h", c.AuthTokenLifetime))
 	}
 	if d := c.LoginMaxStale; d != 0 && (d < time.Second || d > 24*time.Hour) {

@@ -67,7 +67,7 @@ func TestDevRunsAClusterThatSurvivesAKilledMaster(t *testing.T) {
 		return nil
 	})
 	for _, m := range d.Masters {
-		if _, err := login(t, m.API, d.Superuser.UID, d.Superuser.Password); err != nil {
+		if _, err := logIn(t, m.API, d.Superuser.UID, d.Superuser.Password); err != nil {
 			t.Errorf("%s: %v", m.Name, err)
 		}
 	}

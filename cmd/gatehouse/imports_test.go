@@ -52,8 +52,11 @@ var house = map[string][]string{
 	"httpapi/client":      {},                                      // for programs outside: nothing of the server
 	"httpapi/conformance": {},                                      // nothing but tests
 	"httpapi/cutoff":      {"fsm/command", "fsm/fault", "httpapi"}, // what every way to cut tokens off shares
-	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/provider",
+	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/login", "httpapi/provider",
 		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
+	"httpapi/login":    {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "keyring/password", "keyring/token"}, // the core of all ways to log in
+	"httpapi/loginapi": {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login"},
+	"httpapi/ssoapi":   {"fsm/fault", "httpapi", "httpapi/login"},
 
 	"httpapi/login/flow": {}, // what a browser carries during a login, sealed
 
@@ -74,7 +77,7 @@ var house = map[string][]string{
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state",
-		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/keyholder", "httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/storeapi", "keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
+		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/cutoff", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/keyholder", "httpapi/login", "httpapi/loginapi", "httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/ssoapi", "httpapi/storeapi", "keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},

@@ -23,10 +23,9 @@ import (
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
 	"gatehouse/httpapi/auditapi"
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/declareapi"
-	"gatehouse/httpapi/iamapi"
 	"gatehouse/keyring"
-	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
 )
 
@@ -141,29 +140,9 @@ func (m *master) newServer() (*httpapi.Server, error) {
 	seam := clusterSeam{m.node}
 	edition := httpapi.Edition(m.cfg.Edition)
 	verifier := token.NewVerifier(0)
-	routes := iamapi.New(iamapi.Options{
-		Submitter: submitSeam{m.machine, m.node},
-		Reader:    seam,
-		Machine:   m.machine,
-		Passwords: password.New(password.Options{}),
-		Issuer:    token.NewIssuer(m.ring, 0),
-		Keys:      m.ring,
-		Masters:   seam,
-		Logger:    m.log,
-
-		ServiceLogins: verifier,
-		Edition:       edition,
-		TokenLifetime: m.cfg.AuthTokenLifetime,
-		Cookies: iamapi.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,
-			Secure: m.cfg.cookieSecure()},
-		ClusterID:    m.cfg.ShownClusterID,
-		UIConfigFile: m.cfg.UIConfigFile,
-
-		RefuseLongLived:   m.cfg.RefuseLongLived,
-		MinServiceKeyBits: m.cfg.MinServiceKeyBits,
-	})
+	routes := m.identityRoutes(verifier)
 	routes = append(routes, declareapi.New(declareapi.Options{
-		Submitter: submitSeam{m.machine, m.node}, Keys: m.ring, TokenLife: iamapi.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
+		Submitter: submitSeam{m.machine, m.node}, Keys: m.ring, TokenLife: cutoff.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
 	routes = append(routes, auditapi.New(auditapi.Options{Submitter: submitSeam{m.machine, m.node}, Log: m.audit, Master: m.node.ID()})...)
 	routes = append(routes, m.secretRoutes()...)
 	policies := m.policies()

@@ -186,8 +186,8 @@ func call(t *testing.T, client *http.Client, method, url, token string, body any
 	return response.StatusCode, string(answer), err
 }
 
-// login returns a token, or why there is none.
-func login(t *testing.T, api, uid, password string) (string, error) {
+// logIn returns a token, or why there is none.
+func logIn(t *testing.T, api, uid, password string) (string, error) {
 	t.Helper()
 	status, body, err := call(t, http.DefaultClient, http.MethodPost, api+"/acs/api/v1/auth/login", "", map[string]string{"uid": uid, "password": password})
 	if err != nil || status != http.StatusOK {

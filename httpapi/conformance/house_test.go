@@ -23,10 +23,14 @@ import (
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
 	"gatehouse/httpapi/auditapi"
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/declareapi"
 	"gatehouse/httpapi/iamapi"
+	"gatehouse/httpapi/login"
+	"gatehouse/httpapi/loginapi"
 	"gatehouse/httpapi/policyapi"
+	"gatehouse/httpapi/ssoapi"
 	"gatehouse/keyring"
 	"gatehouse/keyring/token"
 )
@@ -159,14 +163,20 @@ func (h *house) newMaster(id string) *master {
 
 // routes are the rows of the whole product, as cmd/gatehouse puts them together.
 func (m *master) routes(logger *slog.Logger) []httpapi.Route {
-	rows := iamapi.New(iamapi.Options{
-		Submitter: m, Reader: m, Machine: m, Passwords: passwords{}, Issuer: token.NewIssuer(ring(), 0), Keys: ring(), Masters: m,
-		Logger: logger, Now: m.house.clock.Now, Sleep: m.house.clock.Sleep, Edition: m.house.setting.edition,
+	logins := login.New(login.Options{
+		Submitter: m, Reader: m, Machine: m, Passwords: passwords{}, Issuer: token.NewIssuer(ring(), 0), Logger: logger,
+		Now: m.house.clock.Now, Sleep: m.house.clock.Sleep,
 	})
+	rows := slices.Concat(
+		iamapi.New(iamapi.Options{Submitter: m, Login: logins, Passwords: passwords{}, Keys: ring(), Masters: m, Logger: logger,
+			Now: m.house.clock.Now, Edition: m.house.setting.edition}),
+		loginapi.New(loginapi.Options{Login: logins, Edition: m.house.setting.edition}),
+		ssoapi.New(ssoapi.Options{Login: logins}),
+	)
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
 	return slices.Concat(rows, m.secretRoutes(logger), policies.Routes(),
 		auditapi.New(auditapi.Options{Submitter: m, Log: m.auditor, Master: m.id, Now: m.house.clock.Now}),
-		declareapi.New(declareapi.Options{Submitter: m, TokenLife: iamapi.LongestTokenLife, Now: m.house.clock.Now}),
+		declareapi.New(declareapi.Options{Submitter: m, TokenLife: cutoff.LongestTokenLife, Now: m.house.clock.Now}),
 		dcosapi.Routes(dcosapi.Options{Edition: m.house.setting.edition, CA: func() []byte { return []byte("a certificate") }}))
 }
 

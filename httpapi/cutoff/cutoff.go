@@ -16,6 +16,10 @@ import (
 // ErrSlow is the answer when the change is made but a token that was issued meanwhile may be alive.
 var ErrSlow = fault.New(fault.OutcomeUnknown, "The cluster commits slowly: tokens that were issued during this change may be accepted. Revoke them.").After(time.Second)
 
+// LongestTokenLife is the longest life a token can be configured to have. Cut-offs are kept for so long whatever the lifetime is at
+// present: tokens issued before the setting was shortened must not come back to life.
+const LongestTokenLife = 30 * 24 * time.Hour
+
 const (
 	// maxRevocations bounds how often a revocation whose commit took over a second is repeated with a later cut-off.
 	maxRevocations = 3

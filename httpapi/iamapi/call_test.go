@@ -1,7 +1,6 @@
 package iamapi
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -117,7 +116,7 @@ func (m *master) login(members ...string) answer {
 // tokenOf logs in with a password.
 func (m *master) tokenOf(uid, password string) string {
 	m.house.t.Helper()
-	var got loginAnswer
+	var got struct{ Token string }
 	m.login("uid", uid, "password", password).ok(m.house.t, http.StatusOK).into(m.house.t, &got)
 	return got.Token
 }
@@ -125,17 +124,4 @@ func (m *master) tokenOf(uid, password string) string {
 func (m *master) rootToken() string {
 	m.house.t.Helper()
 	return m.tokenOf(root, rootPassword)
-}
-
-// decodeInfo does what the user interface does with the info cookie.
-func decodeInfo(t testing.TB, value string) string {
-	t.Helper()
-	text, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
-		t.Fatalf("info cookie %q: %v", value, err)
-	}
-	if !json.Valid(text) {
-		t.Fatalf("info cookie holds %q, want JSON", text)
-	}
-	return string(text)
 }

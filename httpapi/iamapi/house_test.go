@@ -29,6 +29,8 @@ import (
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/audit"
+	"gatehouse/httpapi/login"
+	"gatehouse/httpapi/loginapi"
 	"gatehouse/keyring"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
@@ -198,17 +200,18 @@ func (h *house) newMaster(id string, settings []func(*Options)) *master {
 		passwords: &fakePasswords{}, logs: &syncBuffer{}, audits: &syncBuffer{},
 	}
 	logger := slog.New(slog.NewJSONHandler(m.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o := Options{
-		Submitter: m, Reader: m, Machine: m, Passwords: m.passwords, Issuer: token.NewIssuer(ring(), 0), Keys: ring(), Masters: m,
-		Logger: logger, Now: h.clock.Now, Sleep: h.clock.Sleep,
-	}
+	logins := login.New(login.Options{
+		Submitter: m, Reader: m, Machine: m, Passwords: m.passwords, Issuer: token.NewIssuer(ring(), 0), Logger: logger,
+		Now: h.clock.Now, Sleep: h.clock.Sleep,
+	})
+	o := Options{Submitter: m, Login: logins, Passwords: m.passwords, Keys: ring(), Masters: m, Logger: logger, Now: h.clock.Now}
 	for _, set := range settings {
 		set(&o)
 	}
 	m.api = newAPI(o)
 	var err error
 	m.server, err = httpapi.New(httpapi.Options{
-		Routes: m.api.routes(), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: logger,
+		Routes: slices.Concat(m.api.routes(), loginapi.New(loginapi.Options{Login: logins})), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: logger,
 		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Edition: m.api.Edition, Now: o.Now,
 	})
 	if err != nil {
@@ -253,9 +256,6 @@ func (c *fakeClock) advance(d time.Duration) {
 }
 
 func (c *fakeClock) Sleep(ctx context.Context, d time.Duration) error {
-	if c.real {
-		return sleep(ctx, d)
-	}
 	c.advance(d)
 	c.mu.Lock()
 	c.slept = append(c.slept, d)

@@ -27,7 +27,7 @@ type key struct {
 func (a *api) wireKey(k *iam.SigningKey) key {
 	w := key{KID: k.KID, Status: string(k.Status), CreatedAt: k.CreatedAt, ActivatedAt: k.ActivatedAt, RetiringAt: k.RetiringAt}
 	if k.Status == iam.Retiring {
-		w.TokensExpireAt = k.RetiringAt.Add(a.TokenLifetime)
+		w.TokensExpireAt = k.RetiringAt.Add(a.Login.TokenLifetime())
 	}
 	return w
 }
@@ -122,5 +122,5 @@ func (a *api) retireKey(ctx context.Context, r *httpapi.Request) (*httpapi.Respo
 			return nil, err
 		}
 	}
-	return a.submit(ctx, r, http.StatusNoContent, command.RetireKey{KID: r.Param("kid"), Force: in.Force, TokenLife: a.TokenLifetime})
+	return a.submit(ctx, r, http.StatusNoContent, command.RetireKey{KID: r.Param("kid"), Force: in.Force, TokenLife: a.Login.TokenLifetime()})
 }

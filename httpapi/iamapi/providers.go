@@ -67,19 +67,6 @@ func (a *api) providerRoutes() []httpapi.Route {
 	}
 }
 
-// listProviders answers with the description of every provider of one type, by id (contract 5.8).
-func (a *api) listProviders(providerType string) httpapi.Handler {
-	return func(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-		list := map[string]string{}
-		for p := range r.State.Providers() {
-			if p.Type() == providerType {
-				list[p.ID] = p.Description
-			}
-		}
-		return &httpapi.Response{Body: list}, nil
-	}
-}
-
 // getOIDC shows a configuration with its client secret, which Terraform and the user interface send back when they change it
 // (contract 9, decision 4).
 func (a *api) getOIDC(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {

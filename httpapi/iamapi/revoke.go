@@ -48,5 +48,5 @@ func (a *api) revoke(ctx context.Context, r *httpapi.Request, uid string) (*http
 
 // cutoffs keeps the cut-offs that commands of this package leave.
 func (a *api) cutoffs() cutoff.Keeper {
-	return cutoff.Keeper{Submitter: a.Submitter, Now: a.Now, TokenLife: LongestTokenLife}
+	return cutoff.Keeper{Submitter: a.Submitter, Now: a.Now, TokenLife: cutoff.LongestTokenLife}
 }

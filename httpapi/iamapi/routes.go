@@ -3,15 +3,14 @@ package iamapi
 import (
 	"net/http"
 
-	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 )
 
-// Body limits in bytes. A user record may carry a key and a description; a login carries a password or a token, and a password that
-// does not fit is refused before anything is hashed.
+// Body limits in bytes. A user record may carry a key and a description; a password that does not fit is refused before anything is
+// hashed.
 const (
 	userBody   = 256 << 10
-	loginBody  = 64 << 10
+	resetBody  = 64 << 10
 	entityBody = 32 << 10 // a description of iam.MaxDescription, every byte of it escaped
 	smallBody  = 16 << 10
 )
@@ -22,7 +21,7 @@ const (
 )
 
 func (a *api) routes() []httpapi.Route {
-	return concat(a.userRoutes(), a.ownRoutes(), a.groupRoutes(), a.aclRoutes(), a.loginRoutes(), a.discoveryRoutes(), a.providerRoutes(), a.adminRoutes())
+	return concat(a.userRoutes(), a.ownRoutes(), a.groupRoutes(), a.aclRoutes(), a.discoveryRoutes(), a.providerRoutes(), a.adminRoutes())
 }
 
 func (a *api) userRoutes() []httpapi.Route {
@@ -39,27 +38,10 @@ func (a *api) userRoutes() []httpapi.Route {
 	}
 }
 
-func (a *api) loginRoutes() []httpapi.Route {
-	return []httpapi.Route{
-		{ID: "iam.auth.login", Method: http.MethodPost, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Linearizable,
-			BodyLimit: loginBody, NeedBody: true, Schema: loginSchema, NoIdempotency: true, NoStore: true, WithoutQuorum: true, Handle: a.login},
-		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.startLogin},
-		{ID: "iam.auth.logout", Method: http.MethodGet, Path: prefix + "/auth/logout", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.logout},
-	}
-}
-
 func (a *api) discoveryRoutes() []httpapi.Route {
 	return []httpapi.Route{
 		{ID: "iam.auth.jwks", Method: http.MethodGet, Path: prefix + "/auth/jwks", Access: httpapi.Public, Mode: httpapi.Local,
 			BodyLimit: httpapi.NoBody, Handle: a.jwks},
-		{ID: "iam.auth.providers", Method: http.MethodGet, Path: prefix + "/auth/providers", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, Handle: a.providers},
-		{ID: "iam.auth.oidc.providers", Method: http.MethodGet, Path: prefix + "/auth/oidc/providers", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, Handle: a.listProviders(iam.OIDC)},
-		{ID: "iam.auth.saml.providers", Method: http.MethodGet, Path: prefix + "/auth/saml/providers", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, Handle: a.listProviders(iam.SAML)},
 		{ID: "iam.uiconfig", Method: http.MethodGet, Path: prefix + "/uiconfig", Access: httpapi.Public, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.uiConfig},
 		{ID: "iam.uiconfig.metadata", Method: http.MethodGet, Path: "/dcos-metadata/ui-config.json", Access: httpapi.Public, Mode: httpapi.Linearizable,
@@ -90,7 +72,7 @@ func (a *api) adminRoutes() []httpapi.Route {
 		{ID: "gatehouse.masters.remove", Method: http.MethodDelete, Path: admin + "/masters/:id", Access: httpapi.Superuser, Mode: httpapi.Leader,
 			BodyLimit: httpapi.NoBody, Handle: a.removeMaster},
 		{ID: "gatehouse.superuser.reset", Method: http.MethodPost, Path: admin + "/reset-superuser", Access: httpapi.Internal, Mode: httpapi.Leader,
-			BodyLimit: loginBody, NeedBody: true, Schema: resetSchema, NoIdempotency: true, Handle: a.resetSuperuser},
+			BodyLimit: resetBody, NeedBody: true, Schema: resetSchema, NoIdempotency: true, Handle: a.resetSuperuser},
 	}
 }
 

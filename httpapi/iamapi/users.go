@@ -10,6 +10,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/cutoff"
 )
 
 // user is the user object of contract 1.2.
@@ -83,7 +84,7 @@ func userOf(r *httpapi.Request) (*iam.User, error) {
 func (a *api) deleteUser(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
 	uid := r.Param("uid")
 	h := a.header(r, http.StatusNoContent)
-	outcome, err := a.Submitter.Submit(ctx, h, command.DeleteUser{UID: uid, TokenLife: LongestTokenLife})
+	outcome, err := a.Submitter.Submit(ctx, h, command.DeleteUser{UID: uid, TokenLife: cutoff.LongestTokenLife})
 	if err != nil {
 		return nil, err
 	}

@@ -91,18 +91,12 @@ func (a *api) checkCurrent(ctx context.Context, r *httpapi.Request, in *userUpda
 	if in.CurrentPassword == nil {
 		return fault.New(fault.InvalidData, "`current_password` must be provided to change one's own password.")
 	}
-	if wait := a.throttle.admit(uid, r.Client, a.Now()); wait > 0 {
-		return throttled(wait)
-	}
-	ok, _, err := a.Passwords.Verify(ctx, u.PasswordHash, *in.CurrentPassword)
+	right, err := a.Login.Confirm(ctx, r, u, *in.CurrentPassword)
 	if err != nil {
-		return hashFault("verify the current password", err)
+		return err
 	}
-	if !ok {
-		a.throttle.failed(uid, r.Client, a.Now())
-		a.waitForTick(ctx, r)
+	if !right {
 		return fault.New(fault.InvalidData, "`current_password` is wrong.")
 	}
-	a.throttle.succeeded(uid, r.Client)
 	return nil
 }

@@ -1,14 +1,12 @@
-package iamapi
+package login
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"gatehouse/fsm/iam"
-	"gatehouse/fsm/state"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
 )
@@ -25,20 +23,18 @@ type verdict struct {
 
 // verify checks the attempt against one state. Every password costs exactly one hash, whether or not there is somebody to have it. The
 // error is for what could not be decided.
-//
-// clock is the leader's clock that belongs to the state: the one clock by which tokens expire.
-func (a *api) verify(ctx context.Context, s *state.State, clock time.Time, at *attempt) (verdict, error) {
-	u, known := s.User(at.uid)
+func (s *Service) verify(ctx context.Context, m moment, at *attempt) (verdict, error) {
+	u, known := m.state.User(at.uid)
 	if known && !u.Remote() {
-		a.Logger.InfoContext(ctx, fmt.Sprintf("User login: UID `%s` refers to a known local user", u.UID))
+		s.options.Logger.InfoContext(ctx, fmt.Sprintf("User login: UID `%s` refers to a known local user", u.UID))
 	}
 	if at.token != nil {
-		return a.verifyService(s, clock, u, at), nil
+		return s.verifyService(m, u, at), nil
 	}
 	if reason := withoutPassword(u); reason != "" {
-		return verdict{reason: reason}, a.Passwords.Dummy(ctx, *at.password)
+		return verdict{reason: reason}, s.options.Passwords.Dummy(ctx, *at.password)
 	}
-	return a.verifyPassword(ctx, u, *at.password)
+	return s.verifyPassword(ctx, u, *at.password)
 }
 
 // withoutPassword says why nobody logs in as the user with a password; "" when somebody may.
@@ -56,14 +52,14 @@ func withoutPassword(u *iam.User) string {
 	return ""
 }
 
-func (a *api) verifyPassword(ctx context.Context, u *iam.User, text string) (verdict, error) {
-	ok, needsRehash, err := a.Passwords.Verify(ctx, u.PasswordHash, text)
+func (s *Service) verifyPassword(ctx context.Context, u *iam.User, text string) (verdict, error) {
+	ok, needsRehash, err := s.options.Passwords.Verify(ctx, u.PasswordHash, text)
 	switch {
 	case errors.Is(err, password.ErrBusy):
 		return verdict{}, err
 	case errors.Is(err, password.ErrMalformed), errors.Is(err, password.ErrUnsupported):
 		// The hasher has spent a wrong password's work on it, so that nobody can tell from outside.
-		a.Logger.ErrorContext(ctx, "stored password hash cannot be used", slog.String("uid", u.UID), slog.Any("error", err))
+		s.options.Logger.ErrorContext(ctx, "stored password hash cannot be used", slog.String("uid", u.UID), slog.Any("error", err))
 		return verdict{reason: "stored password hash cannot be used"}, nil
 	case err != nil:
 		return verdict{}, err
@@ -73,15 +69,15 @@ func (a *api) verifyPassword(ctx context.Context, u *iam.User, text string) (ver
 	return verdict{user: u, needsRehash: needsRehash}, nil
 }
 
-func (a *api) verifyService(s *state.State, clock time.Time, u *iam.User, at *attempt) verdict {
+func (s *Service) verifyService(m moment, u *iam.User, at *attempt) verdict {
 	switch {
 	case u == nil:
 		return verdict{reason: "unknown user"}
 	case !u.Service():
 		return verdict{reason: "service login token of a regular user provided"}
 	}
-	opts := token.LoginOptions{RefuseLongLived: a.RefuseLongLived, MinKeyBits: a.MinServiceKeyBits, Keys: s}
-	claims, err := a.ServiceLogins.VerifyServiceLogin(u.PublicKey, *at.token, u.UID, clock, opts)
+	opts := token.LoginOptions{RefuseLongLived: s.options.RefuseLongLived, MinKeyBits: s.options.MinServiceKeyBits, Keys: m.state}
+	claims, err := s.options.ServiceLogins.VerifyServiceLogin(u.PublicKey, *at.token, u.UID, m.clock, opts)
 	if err != nil {
 		return verdict{reason: "invalid service login token provided"}
 	}

@@ -1,4 +1,6 @@
-package iamapi
+//go:build moving
+
+package loginapi
 
 import (
 	"context"
@@ -247,7 +249,7 @@ func TestLoginThatWaitedLooksAgain(t *testing.T) {
 	}
 	hash := "$fake$changed"
 	again(command.UpdateUser{UID: "alice", PasswordHash: &hash}).ok(t, http.StatusUnauthorized)
-	again(command.DeleteUser{UID: "alice", TokenLife: LongestTokenLife}).ok(t, http.StatusUnauthorized)
+	again(command.DeleteUser{UID: "alice", TokenLife: cutoff.LongestTokenLife}).ok(t, http.StatusUnauthorized)
 	text := "only another description"
 	again(command.UpdateUser{UID: "alice", Description: &text}).ok(t, http.StatusOK)
 }

@@ -1,4 +1,4 @@
-package iamapi
+package login
 
 import (
 	"encoding/base64"
@@ -10,13 +10,11 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"gatehouse/fsm/iam"
 )
 
-// Cookie names of the DC/OS user interface (contract 1.12).
+// AuthCookie is the cookie that carries a browser's token, and infoCookie what the user interface shows of it (contract 1.12).
 const (
-	authCookie = "dcos-acs-auth-cookie"
+	AuthCookie = "dcos-acs-auth-cookie"
 	infoCookie = "dcos-acs-info-cookie"
 )
 
@@ -43,24 +41,29 @@ func (o CookieOptions) withDefaults() CookieOptions {
 	return o
 }
 
-// login returns the two cookies of a successful login. Neither outlives the token, whose remaining life is given.
-func (o CookieOptions) login(user *iam.User, token string, life time.Duration) []*http.Cookie {
+// Cookies are the two cookies of a login, of which neither outlives the token. The user interface is told that the user is remote at
+// the end of a redirect login only (contract 1.12).
+func (s *Service) Cookies(session Session, remote bool) []*http.Cookie {
+	o, user, life := s.options.Cookies, session.User, session.Expires.Sub(session.IssuedAt)
 	return []*http.Cookie{
 		{
-			Name: authCookie, Value: token, Path: "/", MaxAge: seconds(min(o.AuthLifetime, life)),
+			Name: AuthCookie, Value: session.Token, Path: "/", MaxAge: seconds(min(o.AuthLifetime, life)),
 			HttpOnly: true, Secure: o.Secure, SameSite: http.SameSiteLaxMode,
 		},
 		{
-			Name: infoCookie, Value: infoValue(user.UID, user.Description, false), Path: "/", MaxAge: seconds(min(o.InfoLifetime, life)),
+			Name: infoCookie, Value: infoValue(user.UID, user.Description, remote), Path: "/", MaxAge: seconds(min(o.InfoLifetime, life)),
 			SameSite: http.SameSiteLaxMode,
 		},
 	}
 }
 
-// logoutCookie clears the auth cookie. The info cookie is removed by the user interface itself.
-func logoutCookie() *http.Cookie {
+// SecureCookies reports whether cookies that carry something secret are bound to HTTPS.
+func (s *Service) SecureCookies() bool { return s.options.Cookies.Secure }
+
+// LogoutCookie clears the auth cookie. The info cookie is removed by the user interface itself.
+func LogoutCookie() *http.Cookie {
 	return &http.Cookie{
-		Name: authCookie, Quoted: true, Path: "/", HttpOnly: true,
+		Name: AuthCookie, Quoted: true, Path: "/", HttpOnly: true,
 		Expires: time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC),
 	}
 }

@@ -1,4 +1,4 @@
-package iamapi
+package login
 
 import (
 	"net/netip"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"gatehouse/fsm/iam"
 )
 
 // The numbers of the failed-login throttle (contract 9: 18). They slow guessing down and never lock anybody out: the longest
@@ -162,7 +164,7 @@ func keyOf(uid string, from netip.Addr) pairKey {
 	if err != nil {
 		prefix = netip.Prefix{}
 	}
-	if !plausibleUID(uid) {
+	if iam.ValidateUID(uid) != nil {
 		uid = ""
 	}
 	return pairKey{uid: uid, from: prefix}

@@ -1,4 +1,6 @@
-package iamapi
+//go:build moving
+
+package loginapi
 
 import (
 	"net/http"

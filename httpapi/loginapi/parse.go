@@ -1,16 +1,14 @@
-package iamapi
+package loginapi
 
 import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"gatehouse/fsm/fault"
-	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/login"
 )
 
 // loginObject is LoginObject of contract 1.10. Clients send more members, which are ignored.
@@ -28,8 +26,8 @@ var loginSchema = &httpapi.Schema{Members: []httpapi.Member{
 	{Name: "exp"},
 }}
 
-// attempt is a login with exactly one kind of credentials. It is never printed.
-type attempt struct {
+// credentials are those of one login, of exactly one kind. They are never printed.
+type credentials struct {
 	uid      string
 	password *string
 	token    *string
@@ -37,7 +35,7 @@ type attempt struct {
 }
 
 // parseLogin checks the form of a login. Nothing here depends on who exists, so these refusals may be plain.
-func (a *api) parseLogin(r *httpapi.Request) (*attempt, error) {
+func parseLogin(r *httpapi.Request) (*credentials, error) {
 	var in loginObject
 	if err := r.Decode(&in); err != nil {
 		return nil, err
@@ -52,13 +50,13 @@ func (a *api) parseLogin(r *httpapi.Request) (*attempt, error) {
 	case in.UID == nil:
 		return nil, badLogin("Login with an OpenID Connect ID token is not enabled")
 	}
-	at := &attempt{uid: *in.UID, password: in.Password, token: in.Token}
-	if at.token == nil {
-		return at, nil // exp acts on service accounts only; others send it in vain
+	c := &credentials{uid: *in.UID, password: in.Password, token: in.Token}
+	if c.token == nil {
+		return c, nil // exp acts on service accounts only; others send it in vain
 	}
 	var err error
-	at.exp, err = parseExp(in.Exp, r.Time)
-	return at, err
+	c.exp, err = parseExp(in.Exp, r.Time)
+	return c, err
 }
 
 // parseExp reads the expiry that a service account asks for, in Unix seconds. Zero means a token that never expires in the reference;
@@ -77,53 +75,9 @@ func parseExp(raw json.RawMessage, now time.Time) (*time.Time, error) {
 	// The token's life is bounded elsewhere; here the number only has to stay one that a time.Time can hold.
 	exp := time.Unix(int64(min(max(seconds, 0), 1<<40)), 0).UTC()
 	if !exp.After(now) {
-		return nil, errPastExp
+		return nil, login.ErrPastExp
 	}
 	return &exp, nil
 }
 
-var errPastExp = badLogin("`exp` must lie in the future")
-
 func badLogin(sentence string) error { return fault.New(fault.BadRequest, "%s", sentence) }
-
-// kind is the attempt's label in metrics.
-func (at *attempt) kind() string {
-	if at.token != nil {
-		return "service"
-	}
-	return "password"
-}
-
-// credential names what was presented, in the words of the original's audit records.
-func (at *attempt) credential() string {
-	if at.token != nil {
-		return "service login token"
-	}
-	return "password"
-}
-
-// shown is the uid as it may appear in logs and audit records: it is whatever a stranger typed.
-func (at *attempt) shown() string {
-	safe := strings.Map(func(c rune) rune {
-		if !unicode.IsGraphic(c) || c == '`' || c == '"' {
-			return '_'
-		}
-		return c
-	}, at.uid)
-	if len(safe) > iam.MaxUID {
-		safe = strings.ToValidUTF8(safe[:iam.MaxUID], "") + "…"
-	}
-	return safe
-}
-
-// record counts and audits what became of the attempt, once: a refusal of a Backed login is not what the client is told.
-func (at *attempt) record(r *httpapi.Request, allow bool, result, reason string) {
-	if r.Backed && !allow {
-		return
-	}
-	if r.Stale {
-		reason += ", by stale data"
-	}
-	r.CountLogin(at.kind(), result)
-	r.Audit(httpapi.Record{Component: component, UID: at.shown(), Action: at.kind() + "-login", Allow: allow, Reason: reason})
-}

@@ -1,4 +1,4 @@
-package iamapi
+package ssoapi
 
 import (
 	"context"
@@ -29,9 +29,4 @@ func (a *api) startLogin(_ context.Context, r *httpapi.Request) (*httpapi.Respon
 	}
 	location := "/?iam-error=" + strings.ReplaceAll(url.QueryEscape(reason), "+", "%20")
 	return &httpapi.Response{Status: http.StatusSeeOther, Header: http.Header{"Location": {location}}}, nil
-}
-
-// logout clears the cookie. The token itself lives on until it expires or is revoked.
-func (a *api) logout(context.Context, *httpapi.Request) (*httpapi.Response, error) {
-	return &httpapi.Response{Status: http.StatusOK, Cookies: []*http.Cookie{logoutCookie()}}, nil
 }

@@ -1,4 +1,4 @@
-package iamapi
+package login
 
 import (
 	"fmt"

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"slices"
+
+	"gatehouse/httpapi"
+	"gatehouse/httpapi/iamapi"
+	"gatehouse/httpapi/login"
+	"gatehouse/httpapi/loginapi"
+	"gatehouse/httpapi/ssoapi"
+	"gatehouse/keyring/password"
+	"gatehouse/keyring/token"
+)
+
+// identityRoutes are the rows that concern users and their logins.
+func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
+	seam, submitter := clusterSeam{m.node}, submitSeam{m.machine, m.node}
+	edition, passwords := httpapi.Edition(m.cfg.Edition), password.New(password.Options{})
+	logins := login.New(login.Options{
+		Submitter: submitter, Reader: seam, Machine: m.machine, Passwords: passwords, Issuer: token.NewIssuer(m.ring, 0),
+		ServiceLogins: verifier, Logger: m.log,
+
+		TokenLifetime: m.cfg.AuthTokenLifetime,
+		Cookies: login.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,
+			Secure: m.cfg.cookieSecure()},
+		RefuseLongLived: m.cfg.RefuseLongLived, MinServiceKeyBits: m.cfg.MinServiceKeyBits,
+	})
+	return slices.Concat(
+		iamapi.New(iamapi.Options{
+			Submitter: submitter, Login: logins, Passwords: passwords, Keys: m.ring, Masters: seam, Logger: m.log,
+			Edition: edition, ClusterID: m.cfg.ShownClusterID, UIConfigFile: m.cfg.UIConfigFile, MinServiceKeyBits: m.cfg.MinServiceKeyBits,
+		}),
+		loginapi.New(loginapi.Options{Login: logins, Edition: edition}),
+		ssoapi.New(ssoapi.Options{Login: logins}),
+	)
+}
