@@ -1,8 +1,6 @@
 package oidc
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -105,48 +103,3 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string { return e.Doing + ": " + e.Err.Error() }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
-
-// What VerifyIDToken refuses (contract 1.11).
-var (
-	// ErrBadToken is every other reason than the following.
-	ErrBadToken = errors.New("bad token")
-	// ErrExpired says that the token has expired.
-	ErrExpired = errors.New("token expired")
-	// ErrNoEmail says that the token has no claim email.
-	ErrNoEmail = errors.New("ID token lacks the claim email")
-	// ErrUnverified says that the issuer has not verified the address.
-	ErrUnverified = errors.New("ID token does not say that the email is verified")
-	// ErrKeys says that the issuer's keys could not be fetched.
-	ErrKeys = errors.New("the issuer's keys cannot be fetched")
-)
-
-// Check is one thing that Test has looked at.
-type Check struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
-}
-
-// AuthURL answers where to send the browser so that the user logs in (contract 5.3). The provider brings state back; the
-// nonce comes back in the ID token; verifier is the secret of PKCE (RFC 7636), of which only the S256 challenge is sent.
-// It fails with *UnreachableError.
-func (p *Party) AuthURL(ctx context.Context, cfg Config, state, nonce, verifier string) (string, error) {
-	return "", errors.New("not built")
-}
-
-// Exchange turns the code that came back into an identity (contract 5.5). iss is the parameter of RFC 9207, "" if there was
-// none. It fails with *RefusedError or *UnreachableError.
-func (p *Party) Exchange(ctx context.Context, cfg Config, code, iss, nonce, verifier string) (Identity, error) {
-	return Identity{}, errors.New("not built")
-}
-
-// Test asks the provider for everything that a login needs, past all caches.
-func (p *Party) Test(ctx context.Context, cfg Config) []Check { return nil }
-
-// VerifyIDToken verifies a token that a client has brought (contract 1.11): RS256 only, and a missing kid means "default".
-func (p *Party) VerifyIDToken(ctx context.Context, issuer, audience, raw string, now time.Time) (Identity, error) {
-	return Identity{}, ErrKeys
-}
-
-type sourceKey struct{ id, issuer string }
-type source struct{}
