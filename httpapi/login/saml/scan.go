@@ -15,7 +15,7 @@ const (
 	maxBytes    = 256 << 10
 	maxDepth    = 64
 	maxNodes    = 10_000 // elements, attributes and texts
-	maxPrefixes = 64     // name space declarations in scope; what verifies signatures copies them for every element
+	maxPrefixes = 32     // name space declarations in scope; what verifies signatures copies them for every element
 )
 
 var (
@@ -84,14 +84,15 @@ type openElement struct {
 }
 
 func (s *scanner) see(token xml.Token) error {
+	if end, is := token.(xml.EndElement); is {
+		return s.close(end)
+	}
 	if s.nodes++; s.nodes > maxNodes {
 		return errTooLarge
 	}
 	switch t := token.(type) {
 	case xml.StartElement:
 		return s.start(t)
-	case xml.EndElement:
-		return s.close(t)
 	case xml.CharData:
 		if len(s.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return errMalformed
