@@ -61,8 +61,8 @@ var house = map[string][]string{
 	"httpapi/login/flow": {}, // what a browser carries during a login, sealed
 
 	"httpapi/secretsapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state", "httpapi", "keyring/barrier"},
-	"httpapi/provider":   {"fsm/iam"}, // what configurations of identity providers say
-	"httpapi/login/ldap": {"fsm/iam"}, // what a directory says: nothing of requests
+	"httpapi/provider":   {"fsm/iam", "httpapi/login/saml"}, // what configurations of identity providers say
+	"httpapi/login/ldap": {"fsm/iam"},                       // what a directory says: nothing of requests
 	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
 	"httpapi/login/web":  {}, // how identity providers are asked
 	"httpapi/login/oidc": {"httpapi/login/web"},

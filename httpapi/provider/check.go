@@ -3,13 +3,11 @@ package provider
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"encoding/xml"
-	"errors"
-	"io"
 	"net/url"
 	"strings"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/login/saml"
 )
 
 // Check refuses a configuration that no login could ever use.
@@ -40,7 +38,7 @@ func checkSAML(s *iam.SAMLProvider) error {
 	if why := webURL(s.BaseURL); why != "" {
 		return iam.InvalidSAML("`sp_base_url` %s", why)
 	}
-	if _, err := EntityID(s.Metadata); err != nil {
+	if err := saml.CheckMetadata(s.Metadata); err != nil {
 		return iam.InvalidSAML("`idp_metadata`: %v", err)
 	}
 	return nil
@@ -79,65 +77,6 @@ func certificates(text string) string {
 	}
 	if n == 0 || strings.TrimSpace(string(rest)) != "" {
 		return "must be certificates in PEM"
-	}
-	return ""
-}
-
-// metadataSpace is the XML name space of SAML 2.0 metadata.
-const metadataSpace = "urn:oasis:names:tc:SAML:2.0:metadata"
-
-var (
-	errDocType      = errors.New("a document type declaration is not allowed")
-	errMalformed    = errors.New("it is not well-formed XML")
-	errNoMetadata   = errors.New("it is not SAML 2.0 metadata")
-	errNoEntity     = errors.New("it has no EntityDescriptor")
-	errNoEntityID   = errors.New("its EntityDescriptor has no entityID")
-	errManyEntities = errors.New("it describes more than one entity")
-)
-
-// EntityID returns the entity id of the one EntityDescriptor in a metadata document. It looks at names only: whoever uses the
-// document for a login verifies it there.
-func EntityID(metadata string) (string, error) {
-	d := xml.NewDecoder(strings.NewReader(metadata))
-	var root, id string
-	found := 0
-	for {
-		token, err := d.Token()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return "", errMalformed
-		}
-		switch t := token.(type) {
-		case xml.Directive:
-			return "", errDocType
-		case xml.StartElement:
-			if root == "" && t.Name.Space != metadataSpace {
-				return "", errNoMetadata
-			}
-			root = t.Name.Local
-			if t.Name.Space == metadataSpace && t.Name.Local == "EntityDescriptor" {
-				found, id = found+1, entityID(t)
-			}
-		}
-	}
-	switch {
-	case found == 0:
-		return "", errNoEntity
-	case found > 1:
-		return "", errManyEntities
-	case id == "":
-		return "", errNoEntityID
-	}
-	return id, nil
-}
-
-func entityID(e xml.StartElement) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == "entityID" && a.Name.Space == "" {
-			return strings.TrimSpace(a.Value)
-		}
 	}
 	return ""
 }

@@ -13,10 +13,9 @@ import (
 	"gatehouse/keyring"
 )
 
+// metadata is the least that the contract (5.6) asks for.
 const metadata = `<?xml version="1.0"?>
-<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example/metadata">
-  <md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"/>
-</md:EntityDescriptor>`
+<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example/metadata"></md:EntityDescriptor>`
 
 // certificate is a self-signed certificate made for this test.
 const certificate = `-----BEGIN CERTIFICATE-----
@@ -124,6 +123,8 @@ func TestBadSAMLConfigurationIsRefused(t *testing.T) {
 		"entity expansion":  `<!DOCTYPE x [<!ENTITY a "b">]>` + metadata,
 		"bytes, not UTF-8":  "<a>\xff</a>",
 		"without namespace": `<EntityDescriptor entityID="a"/>`,
+		"nobody to ask":     strings.Replace(metadata, "></md", `><md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"/></md`, 1),
+		"no provider":       strings.Replace(metadata, "></md", `><md:SPSSODescriptor/></md`, 1),
 	} {
 		in := SAML{Metadata: bad, BaseURL: "https://dcos.example"}
 		if err := Check(in.Record("adfs", nil)); !fault.Is(err, fault.InvalidData) {
