@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
+
+// loginTime is how long a login, or the search for one user, may take altogether.
+const loginTime = 5 * time.Second
 
 // Options are what a Client works with. Everything but Logger may be left out.
 type Options struct {
@@ -16,80 +18,47 @@ type Options struct {
 	Now func() time.Time
 	// Dial opens connections; a net.Dialer's when nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// IdleTime is how long a connection is kept without being used; a minute when 0.
+	IdleTime time.Duration
 }
 
 // Client asks the directory, on at most MaxConnections connections. It is safe for concurrent use.
 type Client struct {
-	opts Options
-}
+	opts  Options
+	meter *meter
+	// searches are bound as the lookup DN; binds as whoever logged in last on them. A connection never changes sides.
+	searches, binds *pool
+	large           chan struct{} // held while a group is read
 
-// Entry is a user of the directory.
-type Entry struct {
-	// UID is the user's name as the directory has it, which is valid as a uid of ours.
-	UID string
-	// DN is the distinguished name of the entry.
-	DN string
-	// CN is the first common name; "" when the entry shows none.
-	CN string
-}
-
-// Group is a group of the directory.
-type Group struct {
-	// Name is the group's name as the directory has it.
-	Name string
-	// DN is the distinguished name of the entry.
-	DN string
-	// Members are the raw values of the member attributes: DNs, or names of users.
-	Members []string
-	// Truncated says that there are more members than MaxMembers.
-	Truncated bool
+	mu      sync.Mutex
+	current *target // of the newest configuration that was used
 }
 
 // New returns a client without connections.
-func New(opts Options) *Client { return &Client{opts: opts} }
+func New(opts Options) *Client {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Dial == nil {
+		opts.Dial = new(net.Dialer).DialContext
+	}
+	if opts.IdleTime == 0 {
+		opts.IdleTime = idleTime
+	}
+	return &Client{
+		opts:     opts,
+		meter:    newMeter(),
+		large:    make(chan struct{}, 2),
+		searches: newPool((*conn).bindLookup),
+		binds:    newPool(func(*conn, context.Context, *Config) error { return nil }),
+	}
+}
 
 // Close closes the connections that are not in use, and lets the others be closed after their use.
-func (c *Client) Close() {}
-
-// Collectors are the metrics about the directory.
-func (c *Client) Collectors() []prometheus.Collector { return nil }
-
-// Authenticate binds as the user and returns its entry. Whatever is wrong with name or password is ErrInvalidCredentials. It
-// takes 5 s at most.
-func (c *Client) Authenticate(ctx context.Context, cfg *Config, username, password string) (Entry, error) {
-	return Entry{}, ErrInvalidCredentials
-}
-
-// FindUser looks the user up, or returns ErrNoSuchUser or ErrAmbiguous. It takes 5 s at most.
-func (c *Client) FindUser(ctx context.Context, cfg *Config, username string) (Entry, error) {
-	return Entry{}, ErrNoSuchUser
-}
-
-// FindGroup looks the group up and reads all of its members, or returns ErrNoSuchGroup, ErrAmbiguous or ErrNoGroupSearch.
-func (c *Client) FindGroup(ctx context.Context, cfg *Config, groupname string) (Group, error) {
-	return Group{}, ErrNoSuchGroup
-}
-
-// ResolveMembers hands the user behind each of the values to each, in any order, one after the other. Values that name no user
-// are left out. It ends with the first error of each or of the directory, or with that of ctx; what was handed over before stays so.
-func (c *Client) ResolveMembers(ctx context.Context, cfg *Config, members []string, each func(Entry) error) error {
-	return ctx.Err()
-}
-
-// BaseExists returns nil when the entries under which users and groups are searched exist and can be read. Only then does an
-// empty result mean that something is not there.
-func (c *Client) BaseExists(ctx context.Context, cfg *Config) error {
-	return ErrBusy
-}
-
-// Result is the outcome of a Probe, in the words of contract 4.4.
-type Result struct {
-	Code, Description string
-	// OK says that the directory was reached: the status is 200, otherwise 502.
-	OK bool
-}
-
-// Probe tries the configuration and the credentials, and tells what happened.
-func (c *Client) Probe(ctx context.Context, cfg *Config, username, password string) Result {
-	return Result{}
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current = nil
+	c.searches.aim(nil)
+	c.binds.aim(nil)
 }

@@ -47,3 +47,18 @@ func (e *UnreachableError) Error() string {
 
 // Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// unreachable reports whether the directory could not be asked.
+func unreachable(err error) bool {
+	var u *UnreachableError
+	return errors.As(err, &u)
+}
+
+// cause is why the directory could not be asked, without the stage.
+func cause(err error) error {
+	var u *UnreachableError
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
