@@ -90,10 +90,14 @@ func (x *exchange) parseBody() error {
 	if err != nil {
 		return err
 	}
-	if !isJSON {
-		return x.lacksJSON()
+	switch {
+	case isJSON:
+		return x.parseDocument()
+	case x.row.Form && !x.req.File:
+		x.req.Form, err = parseForm(x.req.Body)
+		return err
 	}
-	return x.parseDocument()
+	return x.lacksJSON()
 }
 
 func (x *exchange) parseDocument() error {

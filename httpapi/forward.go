@@ -121,6 +121,9 @@ func (x *exchange) forwarded(ctx context.Context, leader string) *http.Request {
 	h.Set(forwardHop, "1")
 	h.Set(forwardWaited, strconv.FormatInt(time.Since(x.req.Arrived).Microseconds(), 10))
 	h.Set(headerRequest, x.req.ID)
+	if own := handedOn(x.r.Header); own != "" {
+		h.Set("Cookie", own)
+	}
 	if x.req.Client.IsValid() {
 		h.Set(forwardClient, x.req.Client.String())
 	}

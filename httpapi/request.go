@@ -30,6 +30,8 @@ type Request struct {
 	// be empty (Route.Files).
 	Body       []byte
 	JSON, File bool
+	// Form is the body of a form (Route.Form), every name in it once; nil when none came.
+	Form url.Values
 
 	// State is the one state that the request was authenticated and authorized from, and must be answered from.
 	State *state.State

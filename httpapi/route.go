@@ -89,6 +89,8 @@ type Route struct {
 	// Files takes bodies of application/octet-stream beside JSON: Request.File says that one came, which may be empty. Strings of
 	// JSON may hold U+0000 there, as a file may.
 	Files bool
+	// Form takes bodies of application/x-www-form-urlencoded beside JSON: Request.Form has its members.
+	Form bool
 	// Grants says what a Granted row asks of its caller. It runs when the caller is known, before anything else of the request is
 	// looked at; Request.State, Params, Query and Caller are set. Its error is answered in place of a decision: what can be nobody's
 	// right.

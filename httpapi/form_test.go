@@ -1,0 +1,74 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// formed is a row that tells the form and the cookies that it got.
+func formed(o *Options) {
+	o.Routes = append(o.Routes, Route{
+		ID: "formed", Method: "POST", Path: "/formed", Access: Public, Mode: Leader, BodyLimit: NoBody, Form: true, NoIdempotency: true,
+		Handle: func(_ context.Context, r *Request) (*Response, error) {
+			flow, _ := r.Cookie("gatehouse-a")
+			var names []string
+			for _, c := range r.CookiesOf("") {
+				names = append(names, c.Name)
+			}
+			return &Response{Raw: fmt.Appendf(nil, "%q %q %v %q", r.Form["a"], flow, names, r.Header["Authorization"]), ContentType: "text/plain"}, nil
+		},
+	})
+}
+
+const formType = "Content-Type: application/x-www-form-urlencoded"
+
+func TestFormsAndCookiesOfRowsReachTheLeader(t *testing.T) {
+	b := newBed(t, 2, formed)
+	for _, m := range b.members {
+		got := m.call("POST", "/formed", "", "a=1%202+3&b=", formType, "Cookie: gatehouse-a=x; dcos-acs-auth-cookie=secret; other=y; gatehouse-b=z")
+		want := `["1 2 3"] "x" [gatehouse-a gatehouse-b] []`
+		if m == b.members[0] {
+			want = `["1 2 3"] "x" [gatehouse-a dcos-acs-auth-cookie other gatehouse-b] []`
+		}
+		if got.status != http.StatusOK || got.body != want {
+			t.Errorf("%s: %d %s, want %s", m.id, got.status, got.body, want)
+		}
+	}
+}
+
+func TestACookieThatIsThereTwiceIsNone(t *testing.T) {
+	b := newBed(t, 1, formed)
+	for cookies, want := range map[string]string{
+		"gatehouse-a=x; gatehouse-a=y": `[] ""`, "gatehouse-a=x; gatehouse-a=x": `[] "x"`, "gatehouse-A=x": `[] ""`, "": `[] ""`,
+	} {
+		if got := b.members[0].call("POST", "/formed", "", "", formType, "Cookie: "+cookies); !strings.HasPrefix(got.body, want) {
+			t.Errorf("%s: %s, want %s", cookies, got.body, want)
+		}
+	}
+}
+
+func TestMalformedFormsAreRefused(t *testing.T) {
+	b := newBed(t, 1, formed)
+	for name, body := range map[string]string{
+		"twice": "a=1&a=1", "an escape": "a=%zz", "a half escape": "a=%2", "bytes that are no UTF-8": "a=%ff", "a name that is none": "%ff=a",
+		"semicolons": "a=1;b=2", "many": strings.Repeat("a", 2) + "=1&" + manyFormMembers(),
+	} {
+		expectCode(t, name, b.members[0].call("POST", "/formed", "", body, formType), 400, "")
+	}
+	expectCode(t, "a charset", b.members[0].call("POST", "/formed", "", "a=1", formType+"; charset=utf-16"), 415, "")
+	expectCode(t, "files", b.members[0].call("POST", "/formed", "", "a=1", "Content-Type: multipart/form-data; boundary=x"), 415, "")
+	if got := b.members[0].call("POST", "/formed", "", `{"a":"1"}`, "Content-Type: application/json"); got.status != 200 || !strings.HasPrefix(got.body, "[]") {
+		t.Errorf("JSON on such a row: %d %s", got.status, got.body)
+	}
+}
+
+func manyFormMembers() string {
+	var b strings.Builder
+	for i := range maxFormMembers {
+		fmt.Fprintf(&b, "m%d=&", i)
+	}
+	return strings.TrimSuffix(b.String(), "&")
+}
