@@ -7,10 +7,7 @@ import (
 
 	"gatehouse/cluster"
 	"gatehouse/fsm/command"
-	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
-	"gatehouse/httpapi/provider"
-	"gatehouse/keyring"
 	"gatehouse/keyring/token"
 )
 
@@ -131,65 +128,6 @@ func (m *master) raiseOnce(ctx context.Context, term uint64) error {
 		return fmt.Errorf("raise the cluster level to %d: %w", level+1, err)
 	}
 	m.log.Info("cluster level raised", "cluster_level", level+1)
-	return nil
-}
-
-// resealPoll is how often the leader looks for signing keys that an old cluster key seals.
-const resealPoll = 2 * time.Second
-
-// resealKeys seals the signing keys with the primary cluster key after that was changed, so that the old one can be dropped.
-// It is a duty rather than a part of the change, because a key may be sealed by the old one while the change is under way.
-func (m *master) resealKeys(ctx context.Context, term uint64) error {
-	return repeatedly(ctx, resealPoll, func() error { return m.resealOnce(ctx, term) })
-}
-
-func (m *master) resealOnce(ctx context.Context, term uint64) error {
-	primary := m.primaryKey()
-	if m.ring.PrimaryID() != primary {
-		return nil // nothing is initialised, or this master's file lacks the key; it would seal with another one
-	}
-	for _, key := range m.machine.State().SigningKeys() {
-		if by, err := keyring.SealedKeyID(key.Sealed); err == nil && by == primary {
-			continue
-		}
-		sealed, err := token.Reseal(m.ring, key)
-		if err != nil {
-			return fmt.Errorf("seal a signing key anew: %w", err)
-		}
-		_, err = m.machine.Submit(ctx, m.node, m.header(term), command.ResealKey{KID: key.KID, Sealed: sealed})
-		if fault.Is(err, fault.UnknownKey) {
-			continue // retired just now
-		}
-		if err != nil {
-			return fmt.Errorf("replace the seal of signing key %s: %w", key.KID, err)
-		}
-		m.log.Info("signing key sealed anew", "kid", key.KID, "key_id", primary)
-	}
-	return m.resealProviders(ctx, term, primary)
-}
-
-// resealProviders does the same for the client secrets of identity providers.
-func (m *master) resealProviders(ctx context.Context, term uint64, primary string) error {
-	for p := range m.machine.State().Providers() {
-		if p.OIDC == nil {
-			continue
-		}
-		if by, err := keyring.SealedKeyID(p.OIDC.SealedSecret); err == nil && by == primary {
-			continue
-		}
-		sealed, err := provider.Reseal(p, m.ring)
-		if err != nil {
-			return fmt.Errorf("seal a client secret anew: %w", err)
-		}
-		_, err = m.machine.Submit(ctx, m.node, m.header(term), command.ResealProvider{ID: p.ID, SealedSecret: sealed})
-		if fault.Is(err, fault.UnknownProvider) {
-			continue // removed just now
-		}
-		if err != nil {
-			return fmt.Errorf("replace the seal of provider %s: %w", p.ID, err)
-		}
-		m.log.Info("client secret sealed anew", "provider", p.ID, "key_id", primary)
-	}
 	return nil
 }
 

@@ -27,12 +27,14 @@ type clusterKey struct {
 	SigningKeys int `json:"signing_keys"`
 	// ClientSecrets is how many client secrets of identity providers are.
 	ClientSecrets int `json:"client_secrets"`
+	// DirectorySecrets is how many secrets of the directory's configuration are.
+	DirectorySecrets int `json:"directory_secrets"`
 	// AutoUnseal is how many secret stores that open by themselves are.
 	AutoUnseal int `json:"auto_unseal"`
 }
 
 // sealings counts what a cluster key seals in the state.
-type sealings struct{ signingKeys, clientSecrets, autoUnseal int }
+type sealings struct{ signingKeys, clientSecrets, directorySecrets, autoUnseal int }
 
 // listClusterKeys asks every master which keys it has. Any of them can be asked, and no key is ever shown but its id.
 func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
@@ -49,7 +51,8 @@ func (a *api) listClusterKeys(ctx context.Context, r *httpapi.Request) (*httpapi
 				k.Unconfirmed = append(k.Unconfirmed, h.ID)
 			}
 		}
-		k.SigningKeys, k.ClientSecrets, k.AutoUnseal = sealed[id].signingKeys, sealed[id].clientSecrets, sealed[id].autoUnseal
+		n := sealed[id]
+		k.SigningKeys, k.ClientSecrets, k.DirectorySecrets, k.AutoUnseal = n.signingKeys, n.clientSecrets, n.directorySecrets, n.autoUnseal
 		list.Array = append(list.Array, k)
 	}
 	return &httpapi.Response{Body: list}, nil
@@ -71,26 +74,31 @@ func keyIDs(s *state.State, holders []KeyHolder) []string {
 // sealedBy counts what each cluster key seals.
 func sealedBy(s *state.State) map[string]sealings {
 	all := map[string]sealings{}
-	count := func(id string, more sealings) {
+	count := func(id string, add func(*sealings)) {
 		n := all[id]
-		all[id] = sealings{n.signingKeys + more.signingKeys, n.clientSecrets + more.clientSecrets, n.autoUnseal + more.autoUnseal}
+		add(&n)
+		all[id] = n
+	}
+	countSealed := func(sealed []byte, add func(*sealings)) {
+		if id, err := keyring.SealedKeyID(sealed); err == nil {
+			count(id, add)
+		}
 	}
 	for _, k := range s.SigningKeys() {
-		if by, err := keyring.SealedKeyID(k.Sealed); err == nil {
-			count(by, sealings{signingKeys: 1})
-		}
+		countSealed(k.Sealed, func(n *sealings) { n.signingKeys++ })
 	}
 	for p := range s.Providers() {
-		if p.OIDC == nil {
-			continue
+		if p.OIDC != nil {
+			countSealed(p.OIDC.SealedSecret, func(n *sealings) { n.clientSecrets++ })
 		}
-		if by, err := keyring.SealedKeyID(p.OIDC.SealedSecret); err == nil {
-			count(by, sealings{clientSecrets: 1})
-		}
+	}
+	if d := s.Directory(); d != nil {
+		countSealed(d.SealedLookupPassword, func(n *sealings) { n.directorySecrets++ })
+		countSealed(d.SealedClientKey, func(n *sealings) { n.directorySecrets++ })
 	}
 	for store := range s.Stores() {
 		if seal := store.Seal; seal != nil && seal.Auto != nil && seal.Auto.Method == autounseal.NameKeyFile {
-			count(seal.Auto.KeyID, sealings{autoUnseal: 1})
+			count(seal.Auto.KeyID, func(n *sealings) { n.autoUnseal++ })
 		}
 	}
 	return all

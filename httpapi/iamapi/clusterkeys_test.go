@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/command"
+	"gatehouse/fsm/iam"
 	"gatehouse/fsm/secret"
 	"gatehouse/fsm/state"
 	"gatehouse/keyring/autounseal"
@@ -73,6 +74,16 @@ func TestClusterKeysTellWhoHasThemAndWhatNeedsThem(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, list.Array); diff != "" {
 		t.Errorf("cluster keys (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheSecretsOfTheDirectoryAreCounted(t *testing.T) {
+	keys := ring()
+	txn := state.New().Begin()
+	txn.PutDirectory(&iam.Directory{Host: "ldap", SealedLookupPassword: keys.Seal("a", []byte("x"), nil), SealedClientKey: keys.Seal("b", []byte("x"), nil)})
+	want := map[string]sealings{keys.PrimaryID(): {directorySecrets: 2}}
+	if diff := cmp.Diff(want, sealedBy(txn.Commit(1)), cmp.AllowUnexported(sealings{})); diff != "" {
+		t.Errorf("what cluster keys seal (-want +got):\n%s", diff)
 	}
 }
 
