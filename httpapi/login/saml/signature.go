@@ -8,8 +8,10 @@ import (
 	_ "crypto/sha512"
 	"crypto/subtle"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"errors"
+	"math/big"
 	"slices"
 
 	"github.com/beevik/etree"
@@ -134,12 +136,13 @@ func only(attrs []etree.Attr, name string) (string, bool) {
 // The certificates' own validity is not looked at: what makes a key good is that it stands in the metadata that a superuser
 // configured (SAML 2.0 Metadata Interoperability Profile 2.6.1). [Test] tells of certificates that have expired.
 func (s *signature) verify(certificates []*x509.Certificate) ([]byte, error) {
-	signed := detach(s.element.Parent())
-	keyless(signed.ChildElements()[slices.Index(s.element.Parent().ChildElements(), s.element)])
 	for _, certificate := range certificates {
 		if weak(certificate) {
 			continue
 		}
+		signed := detach(s.element.Parent())
+		undeclare(signed, false)
+		prepare(signed.ChildElements()[slices.Index(s.element.Parent().ChildElements(), s.element)], certificate)
 		v := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{certificate}})
 		v.Clock = dsig.NewFakeClockAt(certificate.NotBefore)
 		if verified, err := v.Validate(signed); err == nil {
@@ -183,12 +186,39 @@ func detach(e *etree.Element) *etree.Element {
 	return out
 }
 
-// keyless drops what a signature says about its key.
-func keyless(signature *etree.Element) {
-	for _, child := range signature.ChildElements() {
-		if isSignaturePart(child, dsig.KeyInfoTag) {
-			signature.RemoveChild(child)
+// undeclare drops declarations xmlns="" where there is no default name space to undo. They mean nothing, and canonical text has
+// none, but goxmldsig keeps them.
+func undeclare(e *etree.Element, inside bool) {
+	if value, declared := only(e.Attr, "xmlns"); declared {
+		if value == "" && !inside {
+			e.RemoveAttr("xmlns")
 		}
+		inside = value != ""
+	}
+	for _, child := range e.ChildElements() {
+		undeclare(child, inside)
+	}
+}
+
+// prepare makes a signature what goxmldsig verifies with one key: without anything that it says about its key itself, and for
+// ECDSA with the ASN.1 form of the value (goxmldsig#163) instead of the two numbers of RFC 6931 2.3.6. Neither part is signed.
+func prepare(signature *etree.Element, certificate *x509.Certificate) {
+	parts := signature.ChildElements()
+	for _, info := range parts[2:] {
+		signature.RemoveChild(info)
+	}
+	key, is := certificate.PublicKey.(*ecdsa.PublicKey)
+	if !is {
+		return
+	}
+	size := (key.Curve.Params().BitSize + 7) / 8
+	value, err := base64.StdEncoding.DecodeString(parts[1].Text())
+	if err != nil || len(value) != 2*size {
+		return
+	}
+	pair := struct{ R, S *big.Int }{new(big.Int).SetBytes(value[:size]), new(big.Int).SetBytes(value[size:])}
+	if der, err := asn1.Marshal(pair); err == nil {
+		parts[1].SetText(base64.StdEncoding.EncodeToString(der))
 	}
 }
 
