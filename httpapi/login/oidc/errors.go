@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -32,7 +33,7 @@ func clip(err error, secrets ...string) error {
 	}
 	for _, secret := range secrets {
 		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "[redacted]")
+			text = strings.NewReplacer(secret, "[redacted]", url.QueryEscape(secret), "[redacted]").Replace(text)
 		}
 	}
 	return &clipped{printable(text), err}
