@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -193,3 +194,33 @@ func TestTheDescriptionOfTheSecretsAPIHasItsRowsAndNoOthers(t *testing.T) {
 		t.Errorf("there is no row for %s", row)
 	}
 }
+
+func TestTheDescriptionOfTheIAMHasItsRowsAndNoOthers(t *testing.T) {
+	text, err := os.ReadFile("iamapi/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := described(string(text))
+	for _, r := range table(t) {
+		path, ok := strings.CutPrefix(r.Path, "/acs/api/v1/")
+		if !ok || r.Access == httpapi.Query {
+			continue
+		}
+		row := r.Method + " /" + parameter.ReplaceAllString(path, "{$1}")
+		if !left[row] {
+			t.Errorf("openapi.yaml lacks %s", row)
+		}
+		delete(left, row)
+		if !strings.Contains(string(text), "\n      operationId: "+r.ID+"\n") {
+			t.Errorf("openapi.yaml lacks the id %s", r.ID)
+		}
+	}
+	for row := range left {
+		if !strings.HasPrefix(row, "PARAMETERS ") { // those of all methods of a path
+			t.Errorf("openapi.yaml has %s, which is no row", row)
+		}
+	}
+}
+
+// parameter is a path parameter as rows write it.
+var parameter = regexp.MustCompile(`:(\w+)`)

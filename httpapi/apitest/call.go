@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -15,9 +16,13 @@ type Call struct {
 	// Body is sent as it is, with Type as its content type unless that is empty; nil sends none.
 	Body []byte
 	Type string
+	// JSON is sent in place of Body unless it is empty.
+	JSON string
 	// Token is sent in the way of DC/OS unless it is empty.
 	Token  string
 	Header map[string]string
+	// From is the address of the client, 192.0.2.10 when empty.
+	From string
 }
 
 // Answer is what came back.
@@ -29,6 +34,9 @@ type Answer struct {
 
 // Request is the call as the server sees it.
 func (c Call) Request() *http.Request {
+	if c.JSON != "" {
+		c.Body, c.Type = []byte(c.JSON), "application/json"
+	}
 	var body io.Reader
 	if c.Body != nil {
 		body = bytes.NewReader(c.Body)
@@ -43,7 +51,7 @@ func (c Call) Request() *http.Request {
 	for name, value := range c.Header {
 		r.Header.Set(name, value)
 	}
-	r.RemoteAddr = "192.0.2.10:4711"
+	r.RemoteAddr = cmp.Or(c.From, "192.0.2.10") + ":4711"
 	return r
 }
 
@@ -51,6 +59,15 @@ func (c Call) Request() *http.Request {
 func (m *Master) Call(c Call) Answer {
 	w := httptest.NewRecorder()
 	m.Public.ServeHTTP(w, c.Request())
+	return Answer{w.Code, w.Header(), w.Body.String()}
+}
+
+// Admin sends the request through the admin socket.
+func (m *Master) Admin(c Call) Answer {
+	r := c.Request()
+	r.RemoteAddr = "@"
+	w := httptest.NewRecorder()
+	m.Server.Admin().ServeHTTP(w, r)
 	return Answer{w.Code, w.Header(), w.Body.String()}
 }
 
@@ -62,10 +79,49 @@ func (a Answer) Want(t testing.TB, status int, code string) Answer {
 	t.Helper()
 	var p Problem
 	if status >= http.StatusBadRequest && a.Body != "" {
-		a.Into(t, &p)
+		p = a.Problem(t)
 	}
 	if a.Status != status || p.Code != code {
 		t.Fatalf("got %d %s, want %d %s", a.Status, a.Body, status, code)
+	}
+	return a
+}
+
+// Fails fails the test unless the answer is the error of that status, code and description.
+func (a Answer) Fails(t testing.TB, status int, code, description string) Answer {
+	t.Helper()
+	if a.Want(t, status, code); a.Problem(t).Description != description {
+		t.Fatalf("got %d %s, want %d %s %q", a.Status, a.Body, status, code, description)
+	}
+	return a
+}
+
+// Problem decodes the body of an error.
+func (a Answer) Problem(t testing.TB) (p Problem) {
+	t.Helper()
+	a.Into(t, &p)
+	return p
+}
+
+// Object is a JSON object of strings: names and values by turns.
+func Object(members ...string) string {
+	b := []byte{'{'}
+	for i := 0; i < len(members); i += 2 {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, _ := json.Marshal(members[i])
+		value, _ := json.Marshal(members[i+1])
+		b = append(append(append(b, name...), ':'), value...)
+	}
+	return string(append(b, '}'))
+}
+
+// Is fails the test unless the answer has that status, whatever else it says.
+func (a Answer) Is(t testing.TB, status int) Answer {
+	t.Helper()
+	if a.Status != status {
+		t.Fatalf("got %d %s, want %d", a.Status, a.Body, status)
 	}
 	return a
 }

@@ -23,19 +23,27 @@ import (
 	"gatehouse/keyring/token"
 )
 
-// Root is the superuser of every house.
-const Root = "bootstrapuser"
+// Root is the superuser of every house, and RootPassword the password by Passwords.
+const (
+	Root         = "bootstrapuser"
+	RootPassword = "deleteme"
+)
+
+// newest is the cluster level of a house that says none.
+const newest = command.LevelDirectory
 
 // Options is what differs between houses.
 type Options struct {
 	// Masters is 1 when 0.
 	Masters int
-	// Level is the cluster level, command.LevelSecrets when 0.
+	// Level is the cluster level, the newest when 0.
 	Level int
 	// Routes are the rows of a master.
 	Routes func(m *Master) []httpapi.Route
 	// OnPublish is called with every new state of a master, before anybody learns that it is there.
 	OnPublish func(m *Master, s *state.State)
+	// Funnel, if set, changes the options of a master's funnel.
+	Funnel func(m *Master, o *httpapi.Options)
 	// Authorization is httpapi.AuthorizationEnterprise when empty.
 	Authorization httpapi.Authorization
 	// Real clocks run by themselves.
@@ -82,12 +90,12 @@ func New(t testing.TB, o Options) *House {
 	}
 	level := o.Level
 	if level == 0 {
-		level = command.LevelSecrets
+		level = newest
 	}
 	header := command.Header{Time: h.Clock.Now()}
 	h.submit(header, command.InitCluster{
 		ClusterID: "cluster-1", Level: level, PrimaryKeyID: ring().PrimaryID(), SigningKey: *signingKey(),
-		Superuser: &iam.User{UID: Root, Description: "Bootstrap superuser", PasswordHash: "$fake$", ProviderType: iam.Internal},
+		Superuser: &iam.User{UID: Root, Description: "Bootstrap superuser", PasswordHash: fakeHash + RootPassword, ProviderType: iam.Internal},
 	})
 	header.Term = h.term
 	h.submit(header, command.BeginTerm{LeaderID: h.Leader().id})
@@ -100,7 +108,7 @@ var Noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 func (h *House) newMaster(id string) *Master {
 	m := &Master{House: h, id: id, Logs: &Buffer{}, Audits: &Buffer{}}
 	m.Logger = slog.New(slog.NewJSONHandler(m.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	options := fsm.Options{MaxLevel: command.LevelSecrets}
+	options := fsm.Options{MaxLevel: newest}
 	if h.options.OnPublish != nil {
 		options.OnPublish = func(s *state.State) { h.options.OnPublish(m, s) }
 	}
@@ -111,11 +119,15 @@ func (h *House) newMaster(id string) *Master {
 	} else {
 		h.T.Cleanup(func() { _ = auditor.Close(context.Background()) })
 	}
-	var err error
-	m.Server, err = httpapi.New(httpapi.Options{
+	o := httpapi.Options{
 		Routes: h.options.Routes(m), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: m.Logger,
 		Auditor: auditor, Authorization: h.options.Authorization, Now: h.Clock.Now,
-	})
+	}
+	if h.options.Funnel != nil {
+		h.options.Funnel(m, &o)
+	}
+	var err error
+	m.Server, err = httpapi.New(o)
 	if err != nil {
 		h.T.Fatalf("build the funnel: %v", err)
 	}
@@ -132,7 +144,13 @@ func (h *House) Follower() *Master { return h.Masters[1] }
 // Do submits a command behind the API's back, on nobody's behalf.
 func (h *House) Do(c command.Command) {
 	h.T.Helper()
-	h.submit(command.Header{Term: h.term, Time: h.Clock.Now()}, c)
+	h.DoAt(h.Clock.Now(), c)
+}
+
+// DoAt is Do by another clock.
+func (h *House) DoAt(now time.Time, c command.Command) {
+	h.T.Helper()
+	h.submit(command.Header{Term: h.term, Time: now}, c)
 }
 
 func (h *House) submit(header command.Header, c command.Command) {
@@ -142,11 +160,22 @@ func (h *House) submit(header command.Header, c command.Command) {
 	}
 }
 
-// Put makes users.
+// Put makes local users.
 func (h *House) Put(uids ...string) {
 	h.T.Helper()
 	for _, uid := range uids {
-		h.Do(command.CreateUser{User: iam.User{UID: uid, PasswordHash: "$fake$", ProviderType: iam.Internal}})
+		h.PutUsers(iam.User{UID: uid, PasswordHash: fakeHash})
+	}
+}
+
+// PutUsers makes users. Who says no provider type is a local one.
+func (h *House) PutUsers(users ...iam.User) {
+	h.T.Helper()
+	for _, u := range users {
+		if u.ProviderType == "" {
+			u.ProviderType = iam.Internal
+		}
+		h.Do(command.CreateUser{User: u})
 	}
 }
 

@@ -65,6 +65,7 @@ type master struct {
 	id        string
 	passwords *fakePasswords
 	api       *api
+	rows      []httpapi.Route // of this package, and those by which its callers log in
 	server    *httpapi.Server
 	public    http.Handler
 	logs      *syncBuffer
@@ -209,9 +210,10 @@ func (h *house) newMaster(id string, settings []func(*Options)) *master {
 		set(&o)
 	}
 	m.api = newAPI(o)
+	m.rows = slices.Concat(m.api.routes(), loginapi.New(loginapi.Options{Login: logins}))
 	var err error
 	m.server, err = httpapi.New(httpapi.Options{
-		Routes: slices.Concat(m.api.routes(), loginapi.New(loginapi.Options{Login: logins})), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: logger,
+		Routes: m.rows, Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: logger,
 		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Edition: m.api.Edition, Now: o.Now,
 	})
 	if err != nil {

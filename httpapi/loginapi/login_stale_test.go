@@ -1,9 +1,6 @@
-//go:build moving
-
 package loginapi
 
 import (
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,60 +9,43 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"gatehouse/fsm/iam"
-	"gatehouse/httpapi"
-	"gatehouse/httpapi/audit"
-	"gatehouse/keyring/token"
+	"gatehouse/httpapi/apitest"
 )
 
-// allowStale gives the master a funnel that answers logins without a quorum.
-func (m *master) allowStale(limit time.Duration) {
-	m.house.t.Helper()
-	var err error
-	m.server, err = httpapi.New(httpapi.Options{
-		Routes: m.api.routes(), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: slog.New(slog.DiscardHandler),
-		Auditor: audit.NewPlain(m.audits, audit.Logfmt), Now: m.api.Now, LoginMaxStale: limit,
-	})
-	if err != nil {
-		m.house.t.Fatal(err)
-	}
-	m.public = m.server.Public(httpapi.KindIAM)
-}
-
 // cutOff is a house whose second master heard from a quorum for the last time three minutes ago.
-func cutOff(t *testing.T, limit time.Duration) (*house, *master) {
-	h := newHouse(t, 2)
-	h.put(people()...)
-	h.put(iam.User{UID: "carol", PasswordHash: "$old$hello"})
-	m := h.masters[1]
-	m.allowStale(limit)
+func cutOff(t *testing.T, limit time.Duration, changes ...func(*settings)) (*house, *master) {
+	h := newHouse(t, 2, append(changes, func(o *settings) { o.Stale = limit })...)
+	h.PutUsers(people()...)
+	h.PutUsers(iam.User{UID: "carol", PasswordHash: "$old$hello"})
+	m := h.follower()
 	m.rootToken()
-	h.clock.advance(3 * time.Minute)
-	h.down = true
+	h.Clock.Advance(3 * time.Minute)
+	h.Down(true)
 	return h, m
 }
 
 func TestCutOffMasterAnswersLoginsIfAllowed(t *testing.T) {
 	h, m := cutOff(t, time.Hour)
-	now := h.clock.Now()
+	now := h.Clock.Now()
 	claims := jwt.MapClaims{"uid": "robot", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
-	for what, got := range map[string]answer{
+	for what, got := range map[string]apitest.Answer{
 		"password": m.login("uid", "alice", "password", "wonderland"),
-		"service":  m.login("uid", "robot", "token", signed(serviceKey(), claims)),
+		"service":  m.login("uid", "robot", "token", apitest.Signed(apitest.ServiceKey(), claims)),
 		"old hash": m.login("uid", "carol", "password", "hello"),
 	} {
-		iat, exp := lifetime(t, got.token(t))
-		if !iat.Equal(noon) || !exp.Equal(now.Truncate(time.Second).Add(staleTokenLife)) {
+		iat, exp := lifetime(t, tokenIn(t, got))
+		if !iat.Equal(apitest.Noon) || !exp.Equal(now.Truncate(time.Second).Add(staleTokenLife)) {
 			t.Errorf("%s: token from %v to %v at %v", what, iat, exp, now)
 		}
-		if got.header.Get("X-Gatehouse-Consistency") != "stale" {
+		if got.Header.Get("X-Gatehouse-Consistency") != "stale" {
 			t.Errorf("%s: the answer does not say that it is stale", what)
 		}
 	}
-	m.login("uid", "alice", "password", "guess").ok(t, http.StatusUnauthorized)
+	m.login("uid", "alice", "password", "guess").Is(t, http.StatusUnauthorized)
 	claims["exp"] = now.Add(-time.Minute).Unix() // valid when the quorum was lost
-	m.login("uid", "robot", "token", signed(serviceKey(), claims)).ok(t, http.StatusUnauthorized)
+	m.login("uid", "robot", "token", apitest.Signed(apitest.ServiceKey(), claims)).Is(t, http.StatusUnauthorized)
 
-	audits := m.audits.String()
+	audits := m.Audits.String()
 	for want, n := range map[string]int{
 		`action=password-login result=allow reason="valid password provided, by stale data"`:                   2,
 		`action=service-login result=allow reason="valid service login token provided, by stale data"`:         1,
@@ -76,49 +56,47 @@ func TestCutOffMasterAnswersLoginsIfAllowed(t *testing.T) {
 			t.Errorf("%d audit records %s, want %d:\n%s", got, want, n, audits)
 		}
 	}
-	if metrics := m.do(call{method: "GET", path: "/metrics"}).body; !strings.Contains(metrics, `kind="password",result="ok_stale"} 2`) {
+	if metrics := m.Call(apitest.Call{Method: "GET", Path: "/metrics"}).Body; !strings.Contains(metrics, `kind="password",result="ok_stale"} 2`) {
 		t.Errorf("stale logins are not counted:\n%s", grep(metrics, "login"))
 	}
 }
 
 func TestTokensOfACutOffMasterAreCheckedLikeOthers(t *testing.T) {
 	h, m := cutOff(t, time.Hour)
-	h.down = false
-	token := h.leader().rootToken()
-	h.leader().post(token, "users/robot/revoke-tokens", "").ok(t, http.StatusOK) // the cut-off master does not hear of it
-	h.down = true
+	h.Down(false)
+	token := h.Leader().rootToken()
+	h.Leader().post(token, "users/robot/revoke-tokens", "").Is(t, http.StatusOK) // the cut-off master does not hear of it
+	h.Down(true)
 	alice := m.tokenOf("alice", "wonderland")
-	robot := m.login("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")).token(t)
-	h.down = false
-	for _, master := range h.masters {
-		master.own(alice, "alice").ok(t, http.StatusOK)
-		master.own(robot, "robot").ok(t, http.StatusUnauthorized)
+	robot := tokenIn(t, m.login("uid", "robot", "token", h.ServiceToken(apitest.ServiceKey(), "robot")))
+	h.Down(false)
+	for _, master := range h.masters() {
+		master.own(alice, "alice").Is(t, http.StatusOK)
+		master.own(robot, "robot").Is(t, http.StatusUnauthorized)
 	}
-	h.clock.advance(staleTokenLife)
-	h.leader().own(alice, "alice").ok(t, http.StatusUnauthorized)
+	h.Clock.Advance(staleTokenLife)
+	h.Leader().own(alice, "alice").Is(t, http.StatusUnauthorized)
 }
 
 func TestCutOffMasterRefusesWhatItCannotKnow(t *testing.T) {
 	_, m := cutOff(t, time.Nanosecond)
-	m.login("uid", "alice", "password", "wonderland").ok(t, http.StatusServiceUnavailable)
+	m.login("uid", "alice", "password", "wonderland").Is(t, http.StatusServiceUnavailable)
 
-	h := newHouse(t, 2)
-	h.put(people()...)
-	m = h.masters[1]
-	m.allowStale(time.Hour)
-	h.leader().post(h.leader().rootToken(), "users/alice/revoke-tokens", "").ok(t, http.StatusOK)
+	h := newHouse(t, 2, func(o *settings) { o.Stale = time.Hour })
+	h.PutUsers(people()...)
+	m = h.follower()
+	h.Leader().post(h.Leader().rootToken(), "users/alice/revoke-tokens", "").Is(t, http.StatusOK)
 	m.rootToken()
-	h.down = true
-	h.clock.advance(time.Minute)
-	m.login("uid", "alice", "password", "wonderland").want(t, 503, "ERR_NO_LEADER", errNeedsQuorum.Description)
-	m.tokenOf(root, rootPassword)
+	h.Down(true)
+	h.Clock.Advance(time.Minute)
+	m.login("uid", "alice", "password", "wonderland").Fails(t, 503, "ERR_NO_LEADER", "No leader: the tokens of this user were revoked just before, so that a login needs one.")
+	m.rootToken()
 }
 
 // The shortest configured life bounds that of stale tokens too; it begins when the token is issued.
 func TestStaleTokensLiveNoLongerThanOthers(t *testing.T) {
-	h, m := cutOff(t, time.Hour)
-	m.api.TokenLifetime = time.Minute
-	if _, exp := lifetime(t, m.tokenOf("alice", "wonderland")); !exp.Equal(h.clock.Now().Truncate(time.Second).Add(time.Minute)) {
-		t.Errorf("the token ends at %v, want a minute after %v", exp, h.clock.Now())
+	h, m := cutOff(t, time.Hour, func(o *settings) { o.TokenLifetime = time.Minute })
+	if _, exp := lifetime(t, m.tokenOf("alice", "wonderland")); !exp.Equal(h.Clock.Now().Truncate(time.Second).Add(time.Minute)) {
+		t.Errorf("the token ends at %v, want a minute after %v", exp, h.Clock.Now())
 	}
 }

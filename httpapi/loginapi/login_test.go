@@ -1,31 +1,18 @@
-//go:build moving
-
 package loginapi
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
 
-	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/apitest"
 )
-
-const wrongCredentials = `{"title":"401 Unauthorized","description":"Invalid credentials.","code":"ERR_INVALID_CREDENTIALS"}`
-
-// people is a user of every kind.
-func people() []iam.User {
-	return []iam.User{
-		{UID: "alice", Description: "Alice", PasswordHash: "$fake$wonderland"},
-		{UID: "robot", PublicKey: publicPEM(serviceKey())},
-		{UID: "ldapuser", ProviderType: iam.LDAP},
-		{UID: "bob@example.com", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"},
-	}
-}
 
 func TestLoginFollowsTheContractsTable(t *testing.T) {
 	h := newHouse(t, 1)
-	h.put(people()...)
-	valid := h.serviceToken(serviceKey(), "robot")
+	h.PutUsers(people()...)
+	valid := h.ServiceToken(apitest.ServiceKey(), "robot")
 	for _, c := range []struct {
 		name, body string
 		status     int
@@ -41,51 +28,52 @@ func TestLoginFollowsTheContractsTable(t *testing.T) {
 		{"empty password", `{"uid":"alice","password":""}`, 400, "`uid` and `password` must not be empty strings"},
 		{"token without uid", `{"token":"eyJ"}`, 400, "Login with an OpenID Connect ID token is not enabled"},
 		{"wrong type", `{"uid":5,"password":"wonderland"}`, 400, "Unexpected JSON input. Hint: 5 is not of type 'string', 'null'"},
-		{"unknown uid with token", object("uid", "nobody", "token", valid), 401, "Invalid credentials."},
-		{"unknown uid with password", object("uid", "nobody", "password", "wonderland"), 401, "Invalid credentials."},
-		{"ldap user with password", object("uid", "ldapuser", "password", "wonderland"), 401, "Invalid credentials."},
-		{"oidc user with password", object("uid", "bob@example.com", "password", "wonderland"), 401, "Invalid credentials."},
-		{"wrong password", object("uid", "alice", "password", "looking-glass"), 401, "Invalid credentials."},
-		{"service account with password", object("uid", "robot", "password", "wonderland"), 401, "Invalid credentials."},
-		{"user with token", object("uid", "alice", "token", valid), 401, "Invalid credentials."},
-		{"empty token", object("uid", "robot", "token", ""), 401, "Invalid credentials."},
-		{"token of another key", object("uid", "robot", "token", h.serviceToken(otherKey(), "robot")), 401, "Invalid credentials."},
-		{"user", object("uid", "alice", "password", "wonderland"), 200, ""},
+		{"unknown uid with token", apitest.Object("uid", "nobody", "token", valid), 401, "Invalid credentials."},
+		{"unknown uid with password", apitest.Object("uid", "nobody", "password", "wonderland"), 401, "Invalid credentials."},
+		{"ldap user with password", apitest.Object("uid", "ldapuser", "password", "wonderland"), 401, "Invalid credentials."},
+		{"oidc user with password", apitest.Object("uid", "bob@example.com", "password", "wonderland"), 401, "Invalid credentials."},
+		{"wrong password", apitest.Object("uid", "alice", "password", "looking-glass"), 401, "Invalid credentials."},
+		{"service account with password", apitest.Object("uid", "robot", "password", "wonderland"), 401, "Invalid credentials."},
+		{"user with token", apitest.Object("uid", "alice", "token", valid), 401, "Invalid credentials."},
+		{"empty token", apitest.Object("uid", "robot", "token", ""), 401, "Invalid credentials."},
+		{"token of another key", apitest.Object("uid", "robot", "token", h.ServiceToken(apitest.OtherKey(), "robot")), 401, "Invalid credentials."},
+		{"user", apitest.Object("uid", "alice", "password", "wonderland"), 200, ""},
 		{"user with more members", `{"uid":"alice","password":"wonderland","exp":0,"other":[]}`, 200, ""},
 		{"user with null token", `{"uid":"alice","password":"wonderland","token":null}`, 200, ""},
-		{"service account", object("uid", "robot", "token", valid), 200, ""},
-		{"service account again", object("uid", "robot", "token", valid), 200, ""},
+		{"service account", apitest.Object("uid", "robot", "token", valid), 200, ""},
+		{"service account again", apitest.Object("uid", "robot", "token", valid), 200, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := h.leader().do(call{method: http.MethodPost, path: loginPath + "?target=/x&_timestamp=1", body: c.body,
-				header: map[string]string{"Authorization": "token="}})
+			got := h.Leader().Call(apitest.Call{Method: http.MethodPost, Path: loginPath + "?target=/x&_timestamp=1", JSON: c.body,
+				Header: map[string]string{"Authorization": "token="}})
 			if c.status == http.StatusOK {
-				got.ok(t, http.StatusOK)
+				got.Is(t, http.StatusOK)
 				return
 			}
 			code := ""
 			if c.status == http.StatusUnauthorized {
 				code = "ERR_INVALID_CREDENTIALS"
 			}
-			got.want(t, c.status, code, c.text)
+			got.Fails(t, c.status, code, c.text)
 		})
 	}
 }
 
 func TestLoginAnswersTokenAndCookies(t *testing.T) {
 	h := newHouse(t, 1)
-	got := h.leader().login("uid", root, "password", rootPassword).ok(t, http.StatusOK)
+	got := h.Leader().login("uid", apitest.Root, "password", apitest.RootPassword).Is(t, http.StatusOK)
 	var in loginAnswer
-	got.into(t, &in)
+	got.Into(t, &in)
+	info := base64.StdEncoding.EncodeToString([]byte(`{"uid": "bootstrapuser", "description": "Bootstrap superuser", "is_remote": false}`))
 	want := []string{
-		authCookie + "=" + in.Token + "; Path=/; Max-Age=432000; HttpOnly; SameSite=Lax",
-		infoCookie + "=" + infoValue(root, "Bootstrap superuser", false) + "; Path=/; Max-Age=432000; SameSite=Lax",
+		"dcos-acs-auth-cookie=" + in.Token + "; Path=/; Max-Age=432000; HttpOnly; SameSite=Lax",
+		"dcos-acs-info-cookie=" + info + "; Path=/; Max-Age=432000; SameSite=Lax",
 	}
-	if cookies := got.header["Set-Cookie"]; strings.Join(cookies, "\n") != strings.Join(want, "\n") {
+	if cookies := got.Header["Set-Cookie"]; strings.Join(cookies, "\n") != strings.Join(want, "\n") {
 		t.Errorf("cookies\n%s\nwant\n%s", strings.Join(cookies, "\n"), strings.Join(want, "\n"))
 	}
-	if cache := got.header.Get("Cache-Control"); cache != "no-store" {
+	if cache := got.Header.Get("Cache-Control"); cache != "no-store" {
 		t.Errorf("Cache-Control is %q, want no-store", cache)
 	}
-	h.leader().do(call{method: http.MethodGet, path: "/acs/api/v1/users/" + root, token: in.Token}).ok(t, http.StatusOK)
+	h.Leader().Call(apitest.Call{Method: http.MethodGet, Path: "/acs/api/v1/users/" + apitest.Root, Token: in.Token}).Is(t, http.StatusOK)
 }

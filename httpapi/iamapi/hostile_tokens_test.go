@@ -1,6 +1,4 @@
-//go:build moving
-
-package loginapi
+package iamapi
 
 import (
 	"net/http"
@@ -9,6 +7,15 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 )
+
+// TestHostile holds the cases of tokens that end with their user or their key, by their ids.
+func TestHostile(t *testing.T) {
+	for id, test := range map[string]func(*testing.T){
+		"J28": replacedServiceKey, "J33": keySetDuringRotation, "J35": tokenOfADeletedUser,
+	} {
+		t.Run(id, test)
+	}
+}
 
 // replacedServiceKey: a key is replaced by deleting the account and creating it again (contract 1.4).
 func replacedServiceKey(t *testing.T) {
