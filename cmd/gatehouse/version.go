@@ -15,10 +15,6 @@ import (
 // version is the release. CHANGELOG.md has an entry for each.
 const version = "0.5.0"
 
-// maxLevel is the highest cluster level this binary can apply: the set of commands,
-// fields and semantics that it knows. It goes up by one with every change of those.
-const maxLevel = 4
-
 // commit is set by the linker (see Makefile); a plain "go build" in a checkout leaves
 // it to the build information.
 var commit = ""

@@ -67,7 +67,7 @@ type setting struct {
 const term = 3
 
 // maxLevel is the cluster level of a release (cmd/gatehouse).
-const maxLevel = 3
+const maxLevel = 4
 
 // master is one of the masters: what the API sees of its cluster and its machine, and the doors of its API.
 type master struct {
