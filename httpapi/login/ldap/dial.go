@@ -53,7 +53,7 @@ func (c *Client) dial(ctx context.Context, t *target) (*conn, error) {
 		}
 	} else {
 		_ = raw.Close()
-		err = &UnreachableError{StageStartTLS, err}
+		err = &UnreachableError{StageStartTLS, searchError(err)}
 	}
 	if t.cfg.EnforceStartTLS || errors.Is(err, errInjected) || ctx.Err() != nil {
 		return nil, err

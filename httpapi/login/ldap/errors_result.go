@@ -23,16 +23,21 @@ type resultError struct {
 	detail string
 }
 
-// Error names the code as contract 4.4 does.
+// Error tells all of it.
 func (e *resultError) Error() string {
+	if e.detail == "" {
+		return e.response()
+	}
+	return e.response() + ", " + e.detail
+}
+
+// response names code and DN as contract 4.4 does.
+func (e *resultError) response() string {
 	text := fmt.Sprintf("%s (%d) response", codeName(e.code), e.code)
-	if e.dn != "" {
-		text += ", DN `" + excerpt(e.dn) + "`"
+	if e.dn == "" {
+		return text
 	}
-	if e.detail != "" {
-		text += ", " + e.detail
-	}
-	return text
+	return text + ", DN `" + excerpt(e.dn) + "`"
 }
 
 // codeName is the name of a result code, as in "Invalid credentials".
@@ -57,7 +62,7 @@ func bindError(err error, dn string) error {
 	return &resultError{result.ResultCode, dn, activeDirectoryData.FindString(result.Err.Error())}
 }
 
-// searchError is what a directory answered to a search.
+// searchError is what a directory answered to anything else.
 func searchError(err error) error {
 	var result *ldap.Error
 	if !errors.As(err, &result) || !answered(err) {

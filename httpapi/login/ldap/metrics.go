@@ -34,11 +34,11 @@ func newMeter() *meter {
 
 // observe counts an operation that began at start.
 func (m *meter) observe(operation string, start time.Time, err error) {
-	m.operations.WithLabelValues(operation, result(err)).Inc()
+	m.operations.WithLabelValues(operation, outcome(err)).Inc()
 	m.duration.WithLabelValues(operation).Observe(time.Since(start).Seconds())
 }
 
-func result(err error) string {
+func outcome(err error) string {
 	switch {
 	case err == nil:
 		return "ok"

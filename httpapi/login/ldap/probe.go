@@ -58,20 +58,19 @@ func (k *conn) probe(ctx context.Context, cfg *Config, username, password string
 			return err
 		}
 	}
-	if cfg.GroupSearch != nil {
-		if err := k.readBase(ctx, cfg.GroupSearch.Base); err != nil {
-			return err
-		}
-	}
 	if cfg.UserSearch != nil {
 		e, err := k.searchUser(ctx, cfg, username)
 		if err != nil {
 			return err
 		}
-		if e.disabled != "" {
+		if dn = e.DN; e.disabled != "" {
 			return fmt.Errorf("%w: %s", ErrInvalidCredentials, e.disabled)
 		}
-		dn = e.DN
+	}
+	if cfg.GroupSearch != nil {
+		if err := k.readBase(ctx, cfg.GroupSearch.Base); err != nil {
+			return err
+		}
 	}
 	if password == "" {
 		return fmt.Errorf("%w: the password is empty", ErrInvalidCredentials)
@@ -97,7 +96,7 @@ func verdict(err error, username string) Result {
 	case errors.Is(err, ErrInvalidCredentials):
 		why := excerpt(err.Error())
 		if errors.As(err, &refused) {
-			why = refused.Error()
+			why = refused.response()
 		}
 		return Result{InvalidCredentials, reached + "user-given credentials are invalid: " + why + ".", true}
 	case !errors.As(err, &u):
@@ -130,7 +129,7 @@ func (e *UnreachableError) verdict() Result {
 		return Result{TLSFailed, failed + "`enforce-starttls` is set and StartTLS operation failed: " + why, false}
 	case StageBind:
 		if errors.As(e.Err, &refused) && refused.refusal() {
-			return Result{InvalidCredentials, reached + "user-given credentials are invalid: " + refused.Error() + ".", true}
+			return Result{InvalidCredentials, reached + "user-given credentials are invalid: " + refused.response() + ".", true}
 		}
 		return Result{SearchFailed, failed + "bind operation failed: " + why, false}
 	}
