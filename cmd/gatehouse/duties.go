@@ -22,6 +22,7 @@ func (m *master) duties() []cluster.Duty {
 		{Name: "wipe-shares", Run: m.stores.WipeRested},
 		{Name: "end-secrets", Run: m.endSecrets},
 		{Name: "re-encrypt", Run: m.reencrypt},
+		{Name: "ldap-sync", Run: m.syncDirectory},
 	}
 }
 

@@ -76,6 +76,8 @@ var house = map[string][]string{
 	"httpapi/declare":    {"fsm/fault", "fsm/iam", "httpapi/provider", "keyring/token"}, // what a kept file says: for daemon and command line alike
 	"httpapi/declareapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/declare", "httpapi/provider", "keyring/token"},
 
+	"httpapi/directoryapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/login/ldap"},
+
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/cutoff", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/iamapi", "httpapi/keyholder",
 		"httpapi/login", "httpapi/login/ldap", "httpapi/loginapi", "httpapi/ssoapi",

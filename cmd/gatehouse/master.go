@@ -39,6 +39,7 @@ type master struct {
 
 	machine *fsm.Machine
 	sealed
+	company
 	node   *cluster.Node
 	audit  *audit.Log // nil when there is none
 	teller *auditTeller
@@ -73,6 +74,7 @@ func (m *master) wire(ctx context.Context, stderr io.Writer) error {
 	if m.rules, err = openRules(m.cfg.AuthorizeRules); err != nil {
 		return fmt.Errorf("--authorize-rules: %w", err)
 	}
+	m.openDirectory()
 	if m.server, err = m.newServer(); err != nil {
 		return fmt.Errorf("build the API: %w", err)
 	}
@@ -145,6 +147,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 		Submitter: submitSeam{m.machine, m.node}, Keys: m.ring, TokenLife: cutoff.LongestTokenLife, MinServiceKeyBits: m.cfg.MinServiceKeyBits})...)
 	routes = append(routes, auditapi.New(auditapi.Options{Submitter: submitSeam{m.machine, m.node}, Log: m.audit, Master: m.node.ID()})...)
 	routes = append(routes, m.secretRoutes()...)
+	routes = append(routes, m.directoryAPI.Routes()...)
 	policies := m.policies()
 	return httpapi.New(httpapi.Options{
 		Routes:         slices.Concat(routes, policies.Routes(), m.dcosRoutes()),
@@ -172,6 +175,8 @@ func (m *master) collectors() []prometheus.Collector {
 	all = append(all, m.stores.Collectors()...)
 	all = append(all, m.hub.Collectors()...)
 	all = append(all, m.rules.collectors()...)
+	all = append(all, m.directory.Collectors()...)
+	all = append(all, m.directoryAPI.Collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)
 	}

@@ -1,0 +1,202 @@
+package directoryapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+	"gatehouse/httpapi/login/ldap"
+)
+
+const (
+	// askAtOnce is how many users are looked for at a time: a quarter of the connections that a master has.
+	askAtOnce = 4
+	// manyVanished is how many users, or groups, may be missing before it is asked whether that is more than half of them.
+	manyVanished = 10
+)
+
+// plan is what a synchronisation would change, worked out before anything is.
+type plan struct {
+	api    *API
+	config *ldap.Config
+	state  *state.State
+
+	mu                     sync.Mutex // guards found and skipped while users are looked for
+	found                  map[string]bool
+	skipped                []string
+	join                   []item
+	leave                  []state.Membership
+	created                map[string]bool
+	goneUsers, goneGroups  []string
+	allUsers, knownToGroup int
+	allGroups              int
+}
+
+// plan asks the directory about every user and group that came from it. Any error of the directory ends it.
+func (a *API) plan(ctx context.Context, s *state.State, c *ldap.Config) (*plan, error) {
+	p := &plan{api: a, config: c, state: s, found: map[string]bool{}, created: map[string]bool{}}
+	if err := a.Directory.BaseExists(ctx, c); err != nil {
+		return nil, err
+	}
+	for g := range s.GroupsFrom(iam.LDAP) {
+		p.allGroups++
+		if err := p.group(ctx, g); err != nil {
+			return nil, fmt.Errorf("group %s: %w", g.GID, err)
+		}
+	}
+	if err := p.users(ctx); err != nil {
+		return nil, err
+	}
+	// What was found missing counts only if the directory is still whole.
+	if len(p.goneUsers)+len(p.goneGroups) > 0 {
+		if err := a.Directory.BaseExists(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// group compares the members of a group.
+func (p *plan) group(ctx context.Context, g *iam.Group) error {
+	there, err := p.api.Directory.FindGroup(ctx, p.config, g.GID)
+	switch {
+	case errors.Is(err, ldap.ErrNoSuchGroup):
+		p.goneGroups = append(p.goneGroups, g.GID)
+		return nil
+	case errors.Is(err, ldap.ErrNoGroupSearch):
+		p.skip("group " + g.GID + ": the LDAP configuration has no group-search")
+		return nil
+	case errors.Is(err, ldap.ErrAmbiguous):
+		p.skip("group " + g.GID + ": more than one entry of the directory matches")
+		return nil
+	case err != nil:
+		return err
+	}
+	entries, err := p.api.members(ctx, p.config, there)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, e := range entries {
+		wanted[e.UID], p.found[e.UID] = true, true
+		p.joins(g.GID, e)
+	}
+	if there.Truncated {
+		p.skip("group " + g.GID + " has too many members: none is removed from it")
+		return nil
+	}
+	for uid := range p.state.Members(g.GID) {
+		if u, ok := p.state.User(uid); ok && u.ProviderType == iam.LDAP && !wanted[uid] {
+			p.leave = append(p.leave, state.Membership{GID: g.GID, UID: uid})
+		}
+	}
+	return nil
+}
+
+// joins adds somebody to a group, and creates a user once.
+func (p *plan) joins(gid string, e ldap.Entry) {
+	for _, i := range joining(p.state, gid, e) {
+		if i.user != nil && p.created[e.UID] {
+			continue
+		}
+		p.created[e.UID] = p.created[e.UID] || i.user != nil
+		p.join = append(p.join, i)
+	}
+}
+
+// users looks for everybody whom no group has named.
+func (p *plan) users(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(askAtOnce)
+	var missing []string
+	for u := range p.state.UsersFrom(iam.LDAP) {
+		p.allUsers++
+		if p.found[u.UID] {
+			continue
+		}
+		all.Go(func() error {
+			gone, err := p.gone(ctx, u.UID)
+			if gone {
+				p.mu.Lock()
+				missing = append(missing, u.UID)
+				p.mu.Unlock()
+			}
+			return err
+		})
+	}
+	err := all.Wait()
+	slices.Sort(missing)
+	p.goneUsers = missing
+	return err
+}
+
+// gone reports whether the directory says that there is no such user.
+func (p *plan) gone(ctx context.Context, uid string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	_, err := p.api.Directory.FindUser(ctx, p.config, uid)
+	switch {
+	case err == nil:
+		return false, nil
+	case errors.Is(err, ldap.ErrNoSuchUser):
+		return true, nil
+	case errors.Is(err, ldap.ErrAmbiguous):
+		p.skip("user " + uid + ": more than one entry of the directory matches")
+		return false, nil
+	}
+	return false, fmt.Errorf("user %s: %w", uid, err)
+}
+
+func (p *plan) skip(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.skipped = append(p.skipped, why)
+}
+
+// refuse says that too much is missing to believe it: more than half of all users or groups, and ten at least. Somebody may have moved
+// the entries, or taken the rights of the lookup account.
+func (p *plan) refuse() error {
+	var missing []string
+	for _, kind := range []struct {
+		name      string
+		gone, all int
+	}{{"users", len(p.goneUsers), p.allUsers}, {"groups", len(p.goneGroups), p.allGroups}} {
+		if kind.gone >= manyVanished && 2*kind.gone > kind.all {
+			missing = append(missing, fmt.Sprintf("%d of %d %s", kind.gone, kind.all, kind.name))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fault.New(fault.Conflict, "The directory does not have %s any more. Nothing was changed. If that is right, ask for it with `force`.", strings.Join(missing, " and "))
+}
+
+// items are the changes in the order in which they are made: who is new, who leaves, what is gone.
+func (p *plan) items() []item {
+	items := p.join
+	gone := map[string]bool{}
+	for _, uid := range p.goneUsers {
+		gone[uid] = true
+	}
+	for _, m := range p.leave {
+		if !gone[m.UID] { // it leaves every group anyway
+			items = append(items, item{leave: &m})
+		}
+	}
+	for _, uid := range p.goneUsers {
+		items = append(items, item{removeUser: uid})
+	}
+	for _, gid := range p.goneGroups {
+		items = append(items, item{removeGroup: gid})
+	}
+	return items
+}
