@@ -16,6 +16,7 @@ import (
 	"gatehouse/httpapi/auditapi"
 	"gatehouse/httpapi/dcosapi"
 	"gatehouse/httpapi/declareapi"
+	"gatehouse/httpapi/directoryapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/loginapi"
 	"gatehouse/httpapi/policyapi"
@@ -48,6 +49,7 @@ func table(t *testing.T) []httpapi.Route {
 	routes = append(routes, ssoapi.New(ssoapi.Options{})...)
 	routes = append(routes, auditapi.New(auditapi.Options{})...)
 	routes = append(routes, storeapi.New(storeapi.Options{}).Routes()...)
+	routes = append(routes, directoryapi.New(directoryapi.Options{}).Routes()...)
 	routes = append(routes, secretsapi.New(secretsapi.Options{})...)
 	s, err := httpapi.New(httpapi.Options{
 		Routes:  slices.Concat(routes, policyapi.New(policyapi.Options{}).Routes(), dcosapi.Routes(dcosapi.Options{Edition: httpapi.Open})),
@@ -67,8 +69,8 @@ var undecided = map[string]string{
 	"gatehouse.secrets.local-seal": "seals a store on the master whose admin socket was asked, without a quorum",
 }
 
-// gathered lists the rows that read what is in the leader's memory alone: shares that are being gathered.
-var gathered = map[string]bool{"secrets.seal-status": true, "gatehouse.secrets.rekey.get": true}
+// gathered lists the rows that read what is in the leader's memory alone: shares that are being gathered, the last synchronisation.
+var gathered = map[string]bool{"secrets.seal-status": true, "gatehouse.secrets.rekey.get": true, "gatehouse.ldap.sync.get": true}
 
 func TestEveryChangeGoesToTheLeader(t *testing.T) {
 	left := make(map[string]bool)

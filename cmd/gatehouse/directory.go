@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/directoryapi"
-	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/login/ldap"
 )
 
@@ -21,7 +21,7 @@ func (m *master) openDirectory() {
 	m.directory = ldap.New(ldap.Options{Logger: m.log})
 	options := directoryapi.Options{
 		Submitter: submitSeam{m.machine, m.node}, Machine: m.machine, Keys: m.ring, Directory: m.directory, Logger: m.log,
-		TokenLife: iamapi.LongestTokenLife, ImportLimit: m.cfg.LDAPImportLimit, Now: m.now,
+		TokenLife: cutoff.LongestTokenLife, ImportLimit: m.cfg.LDAPImportLimit, Now: m.now,
 	}
 	if m.audit != nil {
 		options.Auditor = m.audit

@@ -21,7 +21,7 @@ func (h *house) driveEverything(t *testing.T) {
 	token := h.login(root, rootPassword)
 	var steps []step
 	for _, part := range [][]step{driveUsers(), driveGroups(), driveACLs(), driveGrants("users"), driveGrants("groups"), driveLockOut(), driveSelf(),
-		driveProviders(), driveEnd()} {
+		driveProviders(), driveDirectory(), driveEnd()} {
 		steps = append(steps, part...)
 	}
 	for _, s := range steps {

@@ -174,7 +174,7 @@ func (m *master) routes(logger *slog.Logger) []httpapi.Route {
 		ssoapi.New(ssoapi.Options{Login: logins}),
 	)
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
-	return slices.Concat(rows, m.secretRoutes(logger), policies.Routes(),
+	return slices.Concat(rows, m.secretRoutes(logger), m.directoryRoutes(logger), policies.Routes(),
 		auditapi.New(auditapi.Options{Submitter: m, Log: m.auditor, Master: m.id, Now: m.house.clock.Now}),
 		declareapi.New(declareapi.Options{Submitter: m, TokenLife: cutoff.LongestTokenLife, Now: m.house.clock.Now}),
 		dcosapi.Routes(dcosapi.Options{Edition: m.house.setting.edition, CA: func() []byte { return []byte("a certificate") }}))

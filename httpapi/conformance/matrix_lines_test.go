@@ -58,7 +58,7 @@ func lines() []line {
 		{id: "iam.acls.update", rule: managers, method: "PATCH", target: aclPath(targetRID), body: `{"description":"x"}`, status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.delete", rule: managers, method: "DELETE", target: aclPath(targetRID), status: 204, ghost: aclPath(ghostRID)},
 		{id: "iam.acls.permissions", rule: managers, method: "GET", target: aclPath(targetRID) + "/permissions", status: 200, ghost: aclPath(ghostRID) + "/permissions"},
-	}, grantLines("users", "target"), grantLines("groups", "team"), secretLines(), storeLines(), []line{
+	}, grantLines("users", "target"), grantLines("groups", "team"), secretLines(), storeLines(), directoryLines(), []line{
 		{id: "iam.auth.login", rule: public, method: "POST", target: loginPath, body: object("uid", root, "password", rootPassword), status: 200},
 		{id: "iam.auth.start", rule: public, method: "GET", target: loginPath, status: 400},
 		{id: "iam.auth.logout", rule: public, method: "GET", target: prefix + "/auth/logout", status: 200},

@@ -60,6 +60,7 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 	h.do("DELETE", secretPath("target/deleted"), token, "").want(t, http.StatusNoContent, "")
 	h.do("PUT", oidcPath("target"), token, dex).want(t, http.StatusCreated, "")
 	h.do("PUT", samlPath("target-saml"), token, adfs).want(t, http.StatusCreated, "")
+	h.do("PUT", directoryPath("config"), token, directoryConfig).want(t, http.StatusOK, "")
 	callers := []caller{
 		{name: "no token"},
 		{name: "no token that we gave", token: "x.y.z"},

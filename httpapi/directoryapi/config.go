@@ -90,7 +90,10 @@ type testResult struct {
 
 // testConfig tries the configuration from the master that was asked, with somebody's credentials (contract 4.4).
 func (a *API) testConfig(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	var in struct{ UID, Password string }
+	var in struct {
+		UID      string `json:"uid"`
+		Password string `json:"password"`
+	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,9 @@ import (
 
 // importUser makes a user of somebody in the directory before the first login (contract 4.6).
 func (a *API) importUser(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	var in struct{ Username string }
+	var in struct {
+		Username string `json:"username"`
+	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}
@@ -35,7 +37,7 @@ func (a *API) importUser(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.Response{Status: http.StatusCreated, Body: struct{}{}, Index: outcome.Index}, nil
+	return &httpapi.Response{Status: http.StatusCreated, Index: outcome.Index}, nil
 }
 
 // userOf is the user of ours that an entry of the directory becomes.
@@ -54,7 +56,9 @@ type imported struct {
 
 // importGroup makes a group of one in the directory, with its members (contract 4.6).
 func (a *API) importGroup(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	var in struct{ Groupname string }
+	var in struct {
+		Groupname string `json:"groupname"`
+	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
 	}

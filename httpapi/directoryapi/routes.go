@@ -24,7 +24,9 @@ var (
 	testSchema        = closed(httpapi.Member{Name: "uid", Type: httpapi.String, Required: true}, httpapi.Member{Name: "password", Type: httpapi.String, Required: true})
 	importUserSchema  = closed(httpapi.Member{Name: "username", Type: httpapi.String, Required: true})
 	importGroupSchema = closed(httpapi.Member{Name: "groupname", Type: httpapi.String, Required: true})
-	syncSchema        = closed(httpapi.Member{Name: "force", Type: httpapi.Bool})
+	// configSchema accepts every object: what is wrong with a configuration has a code of its own.
+	configSchema = &httpapi.Schema{}
+	syncSchema   = closed(httpapi.Member{Name: "force", Type: httpapi.Bool})
 )
 
 func closed(members ...httpapi.Member) *httpapi.Schema {
@@ -38,7 +40,7 @@ func (a *API) Routes() []httpapi.Route {
 		{ID: "iam.ldap.config.get", Method: http.MethodGet, Path: prefix + "/config", Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Audited: true, Handle: a.getConfig},
 		{ID: "iam.ldap.config.put", Method: http.MethodPut, Path: prefix + "/config", Mode: httpapi.Leader,
-			BodyLimit: configBody, NeedBody: true, NoIdempotency: true, Handle: a.putConfig},
+			BodyLimit: configBody, NeedBody: true, Schema: configSchema, NoIdempotency: true, Handle: a.putConfig},
 		{ID: "iam.ldap.config.delete", Method: http.MethodDelete, Path: prefix + "/config", Mode: httpapi.Leader,
 			BodyLimit: httpapi.NoBody, Handle: a.deleteConfig},
 		{ID: "iam.ldap.config.test", Method: http.MethodPost, Path: prefix + "/config/test", Mode: httpapi.Linearizable, ReadOnly: true,

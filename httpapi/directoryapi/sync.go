@@ -59,7 +59,9 @@ func (a *API) syncStatus(context.Context, *httpapi.Request) (*httpapi.Response, 
 
 // syncNow synchronises at a superuser's request.
 func (a *API) syncNow(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
-	var in struct{ Force bool }
+	var in struct {
+		Force bool `json:"force"`
+	}
 	if r.JSON {
 		if err := r.Decode(&in); err != nil {
 			return nil, err
