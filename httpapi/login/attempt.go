@@ -19,12 +19,18 @@ type attempt struct {
 	password *string
 	token    *string
 	exp      *time.Time // asked for, by a service account
+
+	key       string // by which the throttle counts it
+	directory bool   // the directory was asked
 }
 
 // kind is the attempt's label in metrics.
 func (at *attempt) kind() string {
-	if at.token != nil {
+	switch {
+	case at.token != nil:
 		return "service"
+	case at.directory:
+		return "ldap"
 	}
 	return "password"
 }
@@ -56,12 +62,16 @@ func Shown(uid string) string {
 
 // record counts and audits what became of the attempt, once: a refusal of a Backed login is not what the client is told.
 func (at *attempt) record(r *httpapi.Request, allow bool, result, reason string) {
-	if r.Backed && !allow {
-		return
+	if !r.Backed || allow {
+		record(r, at.kind(), at.shown(), allow, result, reason)
 	}
+}
+
+// record counts and audits a login of that kind.
+func record(r *httpapi.Request, kind, uid string, allow bool, result, reason string) {
 	if r.Stale {
 		reason += ", by stale data"
 	}
-	r.CountLogin(at.kind(), result)
-	r.Audit(httpapi.Record{Component: component, UID: at.shown(), Action: at.kind() + "-login", Allow: allow, Reason: reason})
+	r.CountLogin(kind, result)
+	r.Audit(httpapi.Record{Component: component, UID: uid, Action: kind + "-login", Allow: allow, Reason: reason})
 }

@@ -3,12 +3,16 @@ package login
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/cutoff"
+	"gatehouse/httpapi/login/ldap"
+	"gatehouse/httpapi/login/oidc"
 	"gatehouse/keyring/token"
 )
 
@@ -48,6 +52,16 @@ type ServiceLogins interface {
 	VerifyServiceLogin(publicKeyPEM, raw, uid string, now time.Time, opts token.LoginOptions) (token.LoginClaims, error)
 }
 
+// Directory asks the company's directory; *ldap.Client is one.
+type Directory interface {
+	Authenticate(ctx context.Context, cfg *ldap.Config, username, password string) (ldap.Entry, error)
+}
+
+// IDTokens verifies tokens of an OpenID provider; *oidc.Party is one.
+type IDTokens interface {
+	VerifyIDToken(ctx context.Context, issuer, audience, raw string, now time.Time) (oidc.Identity, error)
+}
+
 // Options is what logins are made of. What has no default named is needed.
 type Options struct {
 	Submitter Submitter
@@ -56,6 +70,13 @@ type Options struct {
 	Passwords Passwords
 	Issuer    Issuer
 	Logger    *slog.Logger
+	// Directory is asked about whoever is no local user, by the configuration in the state, whose secrets Keys opens. Without it nobody
+	// logs in by the directory.
+	Directory Directory
+	Keys      ldap.Opener
+	// IDTokens verifies ID tokens of IDTokenIssuer for IDTokenAudience (contract 1.11). There are no such logins while that is "".
+	IDTokens                       IDTokens
+	IDTokenIssuer, IDTokenAudience string
 
 	// ServiceLogins is a new token.Verifier when nil.
 	ServiceLogins ServiceLogins
@@ -77,6 +98,8 @@ type Options struct {
 type Service struct {
 	options  Options
 	throttle *throttle
+	opened   atomic.Pointer[ldap.Config] // the directory's configuration, opened
+	first    sync.Mutex                  // held while it is decided who the first user is
 }
 
 // New returns the logins of one master.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"gatehouse/fsm/command"
@@ -34,8 +35,12 @@ func (s *Service) ServiceAccount(ctx context.Context, r *httpapi.Request, uid, t
 }
 
 func (s *Service) run(ctx context.Context, r *httpapi.Request, at *attempt, answer Answer) (*httpapi.Response, error) {
+	if at.uid == "" || at.password != nil && strings.Trim(*at.password, "\x00") == "" {
+		return nil, fault.New(fault.BadRequest, "`uid` and `password` must not be empty strings")
+	}
 	s.options.Logger.InfoContext(ctx, fmt.Sprintf("Trigger login procedure for uid `%s`", at.shown()), slog.String("request", r.ID))
-	if err := s.admit(at.uid, r); err != nil {
+	at.key = s.throttleKey(r.State, at.uid)
+	if err := s.admit(at.key, r); err != nil {
 		at.record(r, false, "throttled", "too many failed attempts")
 		return nil, err
 	}
@@ -79,6 +84,10 @@ func (e *deniedError) Error() string { return "the credentials are not right any
 
 // accept issues the token of a login whose credentials were right.
 func (s *Service) accept(ctx context.Context, r *httpapi.Request, at *attempt, v verdict, answer Answer) (*httpapi.Response, error) {
+	admitted, err := s.welcome(ctx, r, &v)
+	if err != nil {
+		return nil, s.refuse(ctx, r, at, "", err)
+	}
 	session, err := s.open(ctx, r, v.user, at.exp, func(m moment) (_ *iam.User, err error) {
 		v, err = s.verifyAgain(ctx, m, at, v)
 		return v.user, err
@@ -90,8 +99,9 @@ func (s *Service) accept(ctx context.Context, r *httpapi.Request, at *attempt, v
 	case err != nil:
 		return nil, s.refuse(ctx, r, at, "", err)
 	}
-	s.throttle.succeeded(at.uid, r.Client)
+	s.throttle.succeeded(at.key, r.Client)
 	resp := answer(session)
+	resp.Index = max(resp.Index, admitted)
 	record := func() { s.recordSuccess(ctx, r, at, v) }
 	rehash := v.needsRehash && !r.Stale // without a quorum nobody can
 	if rehash && !r.Lead {
@@ -104,14 +114,32 @@ func (s *Service) accept(ctx context.Context, r *httpapi.Request, at *attempt, v
 	return resp, nil
 }
 
+// welcome makes the user of somebody whom the directory vouches for, and returns the log index of that. Another master has the leader run
+// the whole login, with the bind: that a password was right is nothing that one master believes of another, and it happens once per user.
+func (s *Service) welcome(ctx context.Context, r *httpapi.Request, v *verdict) (index uint64, err error) {
+	if v.newcomer == nil {
+		return 0, nil
+	}
+	u, now, err := s.Admit(ctx, r, *v.newcomer)
+	if err != nil {
+		return 0, err
+	}
+	v.user = u
+	return now.Index(), nil
+}
+
 // verifyAgain repeats the check of the credentials if they are not the ones any more that were checked.
 func (s *Service) verifyAgain(ctx context.Context, m moment, at *attempt, v verdict) (verdict, error) {
 	if u, ok := m.state.User(v.user.UID); ok && *u == *v.user {
 		return v, nil
 	}
 	v, err := s.verify(ctx, m, at)
-	if err == nil && v.reason != "" {
+	switch {
+	case err != nil:
+	case v.reason != "":
 		err = &deniedError{v.reason}
+	case v.user == nil:
+		err = &deniedError{"the user was deleted meanwhile"}
 	}
 	return v, err
 }
@@ -132,25 +160,37 @@ func (s *Service) recordSuccess(ctx context.Context, r *httpapi.Request, at *att
 // refuse records why a login failed and returns what the client is told. Wrong credentials of every kind are one and the same answer,
 // given at a full tick after the request came in. A Backed login is no failure: the master that was asked found the credentials right.
 func (s *Service) refuse(ctx context.Context, r *httpapi.Request, at *attempt, reason string, err error) error {
-	if err != nil {
-		return s.failed(r, at, err)
+	var up *httpapi.EscalateError
+	switch {
+	case errors.As(err, &up):
+		return err
+	case fault.Is(err, fault.CannotImportUser): // somebody was given the uid meanwhile
+		reason = "the uid belongs to a user who is not of the directory"
+	case err != nil:
+		return s.failed(ctx, r, at, err)
 	}
 	if !r.Backed {
-		s.throttle.failed(at.uid, r.Client, s.options.Now())
+		s.throttle.failed(at.key, r.Client, s.options.Now())
 		at.record(r, false, "denied", reason)
 		s.waitForTick(ctx, r)
 	}
 	return fault.New(fault.InvalidCredentials, "Invalid credentials.")
 }
 
-// failed records a login that was not decided: too busy, no leader, a broken key.
-func (s *Service) failed(r *httpapi.Request, at *attempt, err error) error {
+// failed records a login that was not decided: too busy, no leader, no directory, a broken key. None of that counts as a guess.
+func (s *Service) failed(ctx context.Context, r *httpapi.Request, at *attempt, err error) error {
 	err = HashFault("log in", err)
 	result := "error"
-	if fault.Is(err, fault.Throttled) {
+	switch {
+	case fault.Is(err, fault.Throttled):
 		result = "busy"
+	case fault.Is(err, fault.LDAPAuthFailed):
+		result = "unreachable"
 	}
 	at.record(r, false, result, "not decided: "+result)
+	if result == "unreachable" {
+		s.waitForTick(ctx, r)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -152,6 +153,10 @@ func pairWait(failures int) time.Duration {
 	return maxPairWait
 }
 
+// directoryKey begins the names by which guesses at users of the directory are counted: in lower case, because the directory does not
+// tell cases apart, and apart from a local user of the same letters.
+const directoryKey = "directory/"
+
 // keyOf shortens what an attacker chooses freely: an IPv6 host owns its whole /64, and all uids that can never exist share one
 // record per address, so that a record has a bounded size.
 func keyOf(uid string, from netip.Addr) pairKey {
@@ -164,7 +169,7 @@ func keyOf(uid string, from netip.Addr) pairKey {
 	if err != nil {
 		prefix = netip.Prefix{}
 	}
-	if iam.ValidateUID(uid) != nil {
+	if iam.ValidateUID(strings.TrimPrefix(uid, directoryKey)) != nil {
 		uid = ""
 	}
 	return pairKey{uid: uid, from: prefix}

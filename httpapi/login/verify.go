@@ -15,14 +15,15 @@ import (
 type verdict struct {
 	// reason says why the attempt is refused, for the audit record only; "" when the credentials are right.
 	reason string
-	// user is whose credentials they are.
-	user *iam.User
+	// user is whose credentials they are; nil when the directory vouches for somebody who has no user yet: newcomer.
+	user     *iam.User
+	newcomer *Identity
 	// needsRehash says that the password's hash is of an old scheme, longLived that a service login token lives too long.
 	needsRehash, longLived bool
 }
 
-// verify checks the attempt against one state. Every password costs exactly one hash, whether or not there is somebody to have it. The
-// error is for what could not be decided.
+// verify checks the attempt against one state. Every wrong password costs exactly one hash, whether or not there is somebody to have it.
+// The error is for what could not be decided.
 func (s *Service) verify(ctx context.Context, m moment, at *attempt) (verdict, error) {
 	u, known := m.state.User(at.uid)
 	if known && !u.Remote() {
@@ -30,6 +31,13 @@ func (s *Service) verify(ctx context.Context, m moment, at *attempt) (verdict, e
 	}
 	if at.token != nil {
 		return s.verifyService(m, u, at), nil
+	}
+	cfg, err := s.directory(m.state)
+	if err != nil {
+		return verdict{}, err
+	}
+	if cfg != nil && asksDirectory(u, at) {
+		return s.verifyDirectory(ctx, m, cfg, at)
 	}
 	if reason := withoutPassword(u); reason != "" {
 		return verdict{reason: reason}, s.options.Passwords.Dummy(ctx, *at.password)

@@ -52,6 +52,8 @@ func (a *api) login(ctx context.Context, r *httpapi.Request) (*httpapi.Response,
 	switch {
 	case err != nil:
 		return nil, err
+	case c.uid == "":
+		return a.Login.IDToken(ctx, r, *c.token, a.answer)
 	case c.token != nil:
 		return a.Login.ServiceAccount(ctx, r, c.uid, *c.token, c.exp, a.answer)
 	}

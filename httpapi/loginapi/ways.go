@@ -3,6 +3,7 @@ package loginapi
 import (
 	"context"
 
+	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 )
 
@@ -39,9 +40,24 @@ var (
 	}
 )
 
-// providers lists the ways to log in. The command line of DC/OS chooses from it.
-func (a *api) providers(context.Context, *httpapi.Request) (*httpapi.Response, error) {
-	all := map[string]loginWay{"dcos-users": usersProvider, "dcos-services": servicesProvider}
+// redirectWays are how to log in at an identity provider, by its type.
+var redirectWays = map[string]struct{ authentication, parameter string }{
+	iam.OIDC: {"oidc-authorization-code-flow", "oidc-provider"},
+	iam.SAML: {"saml-sp-initiated", "saml-provider"},
+}
+
+// providers lists the ways to log in, from which the command line of DC/OS chooses. Users of a directory log in like local ones; an entry
+// of their own would make that command line ask which one to take.
+func (a *api) providers(_ context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	all := map[string]loginWay{}
+	for p := range r.State.Providers() {
+		way := redirectWays[p.Type()]
+		all[p.ID] = loginWay{
+			AuthenticationType: way.authentication, Description: p.Description, ClientMethod: "browser-prompt-authtoken",
+			Config: providerConfig{StartFlowURL: prefix + "/auth/login?" + way.parameter + "=" + p.ID + "&target=dcos:authenticationresponse:html"},
+		}
+	}
+	all["dcos-users"], all["dcos-services"] = usersProvider, servicesProvider
 	if a.Edition == httpapi.Open {
 		all["dcos-oidc-auth0"] = auth0Provider
 	}
