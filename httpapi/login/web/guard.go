@@ -27,6 +27,12 @@ type guard struct {
 
 // RoundTrip sends the request unless it must not be sent, and bounds the answer.
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := g.exchange(r)
+	g.web.meter.observe(response, err)
+	return response, err
+}
+
+func (g *guard) exchange(r *http.Request) (*http.Response, error) {
 	if err := g.web.checkURL(r.URL); err != nil {
 		return nil, err
 	}
@@ -108,6 +114,12 @@ func (s *slots) take(host string) (release func(), err error) {
 	s.taken++
 	s.hosts[host]++
 	return func() { s.give(host) }, nil
+}
+
+func (s *slots) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
 }
 
 func (s *slots) give(host string) {

@@ -39,6 +39,7 @@ type Options struct {
 type Web struct {
 	options Options
 	slots   *slots
+	meter   *meter
 	clients *lru.Cache[trust, *http.Client]
 }
 
@@ -60,7 +61,8 @@ func New(o Options) *Web {
 	if err != nil {
 		panic("web: " + err.Error()) // only a size below 1
 	}
-	return &Web{options: o, slots: newSlots(maxExchanges, maxPerHost), clients: clients}
+	slots := newSlots(maxExchanges, maxPerHost)
+	return &Web{options: o, slots: slots, meter: newMeter(slots), clients: clients}
 }
 
 // Client answers the client for servers whose certificates an authority of caPEM has signed, one of the system's if it is

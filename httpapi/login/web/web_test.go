@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // server is a provider on loopback, and a client that may reach it.
@@ -232,6 +235,49 @@ func TestAProxyMayBeAnywhere(t *testing.T) {
 	if len(through) != 1 || through[0] != "CONNECT idp.example:443" {
 		t.Errorf("the proxy saw %v", through)
 	}
+}
+
+func TestRequestsAreCounted(t *testing.T) {
+	s, _ := server(t, Options{}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/missing" {
+			http.NotFound(w, r)
+		}
+	})
+	w := New(Options{AllowInsecure: true})
+	c, err := w.Client(authority(s), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseIdleConnections()
+	for _, target := range []string{s.URL, s.URL + "/missing", "https://0.0.0.0/", "file:///etc/passwd"} {
+		_, _ = fetch(c, target)
+	}
+	want := map[string]float64{"ok": 1, "status": 1, "forbidden": 1, "failed": 1, "": 0}
+	if got := counted(t, w); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// counted reads the metrics: the counts by result, and as "" how many requests are under way.
+func counted(t *testing.T, w *Web) map[string]float64 {
+	t.Helper()
+	r := prometheus.NewRegistry()
+	r.MustRegister(w.Collectors()...)
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if len(m.GetLabel()) == 0 {
+				all[""] = m.GetGauge().GetValue()
+			} else {
+				all[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return all
 }
 
 func TestAContextEndsAnExchange(t *testing.T) {
