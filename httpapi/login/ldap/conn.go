@@ -50,7 +50,7 @@ func (k *conn) do(ctx context.Context, a allowance, operation func() error) erro
 		return err
 	}
 	k.broken = true
-	if cause := k.guard.cause(); cause != nil && ctx.Err() == nil {
+	if cause := k.guard.cause(); cause != nil && !timedOut(err) && ctx.Err() == nil {
 		return cause // the library tells of it in words only
 	}
 	return err
@@ -78,6 +78,10 @@ func exchange(ctx context.Context, raw net.Conn, run func() error) (err error) {
 		}
 		if !stop() { // the deadline that it sets may come after everything else
 			err = context.Cause(ctx)
+			return
+		}
+		if err != nil && !deadline.IsZero() && !time.Now().Before(deadline) {
+			err = context.DeadlineExceeded // the connection may notice before ctx does, and the library tells of it in words only
 			return
 		}
 		if again := raw.SetDeadline(time.Time{}); err == nil {

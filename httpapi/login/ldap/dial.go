@@ -55,7 +55,7 @@ func (c *Client) dial(ctx context.Context, t *target) (*conn, error) {
 		_ = raw.Close()
 		err = &UnreachableError{StageStartTLS, searchError(err)}
 	}
-	if t.cfg.EnforceStartTLS || errors.Is(err, errInjected) || ctx.Err() != nil {
+	if t.cfg.EnforceStartTLS || errors.Is(err, errInjected) || timedOut(err) || ctx.Err() != nil {
 		return nil, err
 	}
 	t.plain.Do(func() {
