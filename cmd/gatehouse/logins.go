@@ -18,7 +18,7 @@ func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 	edition, passwords := httpapi.Edition(m.cfg.Edition), password.New(password.Options{})
 	logins := login.New(login.Options{
 		Submitter: submitter, Reader: seam, Machine: m.machine, Passwords: passwords, Issuer: token.NewIssuer(m.ring, 0),
-		ServiceLogins: verifier, Logger: m.log,
+		ServiceLogins: verifier, Logger: m.log, Directory: m.directory, Keys: m.ring,
 
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies: login.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,
