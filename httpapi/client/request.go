@@ -176,7 +176,7 @@ const endurance = 25 * time.Second
 
 func (x *call) attemptTimeout() time.Duration {
 	if x.repeat == never {
-		return max(endurance, x.options.AttemptTimeout)
+		return max(endurance, x.options.AttemptTimeout) + x.wait
 	}
 	return x.options.AttemptTimeout + x.wait
 }

@@ -50,6 +50,7 @@ func Commands(env Env) []*cobra.Command {
 		a.loginCommand(), a.logoutCommand(), a.clusterCommand(),
 		a.whoamiCommand(), a.canICommand(),
 		a.userCommand(), a.serviceAccountCommand(), a.groupCommand(), a.aclCommand(), a.permissionCommand(),
+		a.providerCommand(), a.ldapCommand(),
 		a.secretCommand(), a.storeCommand(), a.operatorCommand(),
 		a.tokenCommand(), a.revokeTokensCommand(),
 		a.mastersCommand(), a.healthCommand(), a.keysCommand(), a.clusterKeysCommand(), a.iamCommand(), a.auditCommand(),
@@ -86,11 +87,12 @@ var synonyms = map[string][]string{
 	"prepare": {"rotate", "create", "new", "generate", "add"}, "retire": {"rm", "del", "remove", "delete", "revoke"},
 	"activate": {"use", "switch"}, "use": {"switch", "select", "set"}, "verify": {"check", "validate"}, "revoke-tokens": {"revoke"},
 	"health": {"status"}, "grant": {"add", "allow", "give", "create", "set"}, "revoke": {"remove", "deny", "delete", "rm", "take", "ungrant"},
-	"add": {"join", "member"}, "can-i": {"can", "may", "check", "explain", "why", "cani"}, "whoami": {"me", "who", "who-am-i"},
+	"add": {"join", "member", "create", "new"}, "can-i": {"can", "may", "check", "explain", "why", "cani"}, "whoami": {"me", "who", "who-am-i"},
 	"secret": {"secrets"}, "store": {"stores"}, "get": {"read", "cat", "show", "view", "print"}, "history": {"versions", "log"},
 	"undelete": {"restore", "recover"}, "purge": {"destroy", "shred"}, "unseal": {"open", "unlock"}, "seal": {"lock", "close"},
 	"space": {"spaces", "can-read"}, "status": {"seal-status", "show", "list"},
-	"permission": {"permissions", "grant", "grants"}, "acl": {"acls", "resource", "resources", "rid"}, "group": {"groups"},
+	"provider": {"providers", "idp", "sso"}, "ldap": {"directory", "ad"}, "test": {"check", "verify", "probe"}, "sync": {"synchronise", "synchronize", "refresh"},
+	"import-user": {"import"}, "import-group": {"import"}, "permission": {"permissions", "grant", "grants"}, "acl": {"acls", "resource", "resources", "rid"}, "group": {"groups"},
 }
 
 // NoArgs is for verbs that take none. It does not show the argument: it may be a secret that should be nowhere near a screen.

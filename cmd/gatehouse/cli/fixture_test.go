@@ -87,6 +87,7 @@ func full(t *testing.T) *master {
 		"POST /gatehouse/v1/cluster-keys/3f0a5c71d2e94b68/activate":           map[string]string{"id": "3f0a5c71d2e94b68", "description": "Keep the old key."},
 	})
 	addSecrets(m)
+	addIdentities(m)
 	return m
 }
 

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// The flags, prompts and bodies of what configures providers and the directory.
+func TestProvidersAndTheDirectoryAreConfiguredAsTheFlagsSay(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	secret, xml, pem := p.file("secret", "hunter2\n"), p.file("idp.xml", "<xml/>"), p.file("ca.pem", "pem\n")
+	file := p.file("ldap.yaml", "host: ldap.example\nport: 389\nuse-ldaps: false\nenforce-starttls: true\nlookup-dn: cn=a\nuser-search: {search-base: ou=p, search-filter-template: '(uid=%(username)s)'}\n")
+	const oidc = "provider add new --type oidc --issuer https://i --base-url https://b --client-id c"
+	const directory = `{"host":"ldap.example","port":389,"use-ldaps":false,"enforce-starttls":true,` +
+		`"user-search":{"search-base":"ou=p","search-filter-template":"(uid=%(username)s)"},"lookup-dn":"cn=a"`
+	for _, tt := range []struct {
+		args      string
+		stdin     string
+		passwords []string // at a terminal
+		want      asked
+	}{
+		{oidc + " --client-secret-file " + secret + " --provider-ca-cert " + pem + " --verify-certificate=false --description d", "", nil, asked{"PUT", "/acs/api/v1/auth/oidc/providers/new", "",
+			`{"description":"d","issuer":"https://i","base_url":"https://b","client_id":"c","client_secret":"hunter2","verify_server_certificate":false,"ca_certs":"pem\n"}`}},
+		{oidc + " --client-secret-file -", "piped\n", nil, asked{"PUT", "/acs/api/v1/auth/oidc/providers/new", "",
+			`{"description":"","issuer":"https://i","base_url":"https://b","client_id":"c","client_secret":"piped"}`}},
+		{oidc, "", []string{"typed"}, asked{"PUT", "/acs/api/v1/auth/oidc/providers/new", "",
+			`{"description":"","issuer":"https://i","base_url":"https://b","client_id":"c","client_secret":"typed"}`}},
+		{"provider add new --type saml --base-url https://b --metadata-file " + xml, "", nil, asked{"PUT", "/acs/api/v1/auth/saml/providers/new", "",
+			`{"description":"","idp_metadata":"\u003cxml/\u003e","sp_base_url":"https://b"}`}},
+		{"provider set company --ask-client-secret", "", []string{"typed"}, asked{"PATCH", "/acs/api/v1/auth/oidc/providers/company", "",
+			`{"description":"","issuer":"","base_url":"","client_id":"","client_secret":"typed"}`}},
+		{"provider set adfs --metadata-file -", "<new/>", nil, asked{"PATCH", "/acs/api/v1/auth/saml/providers/adfs", "", `{"description":"","idp_metadata":"\u003cnew/\u003e","sp_base_url":""}`}},
+		{"ldap config set --file " + file, "", nil, asked{"PUT", "/acs/api/v1/ldap/config", "", directory + "}"}},
+		{"ldap config set --file - --lookup-password-file " + secret + " --directory-ca-cert " + pem + " --directory-client-cert " + secret,
+			`{"host":"ldap.example","port":389,"use-ldaps":false,"enforce-starttls":true,"lookup-dn":"cn=a","user-search":{"search-base":"ou=p","search-filter-template":"(uid=%(username)s)"}}`, nil,
+			asked{"PUT", "/acs/api/v1/ldap/config", "", directory + `,"lookup-password":"hunter2","ca-certs":"pem\n","client-cert":"hunter2\n"}`}},
+		{"ldap config set --ask-lookup-password --file " + file, "", []string{"typed"}, asked{"PUT", "/acs/api/v1/ldap/config", "", directory + `,"lookup-password":"typed"}`}},
+		{"ldap test alice", "", []string{"typed"}, asked{"POST", "/acs/api/v1/ldap/config/test", "", `{"password":"typed","uid":"alice"}`}},
+		{"ldap import-user alice", "", nil, asked{"POST", "/acs/api/v1/ldap/importuser", "", `{"username":"alice"}`}},
+		{"ldap import-group ops", "", nil, asked{"POST", "/acs/api/v1/ldap/importgroup", "", `{"groupname":"ops"}`}},
+		{"ldap sync --force", "", nil, asked{"POST", "/gatehouse/v1/ldap/sync", "", `{"force":true}`}},
+	} {
+		p.stdin, p.passwords, p.terminal = tt.stdin, tt.passwords, tt.passwords != nil
+		got := p.good(strings.Fields(tt.args)...)
+		tt.want.token = p.stored().Clusters["prod"].Token
+		if last := m.last(); last != tt.want {
+			t.Errorf("%s: the master was asked %+v, want %+v", tt.args, last, tt.want)
+		}
+		if strings.Contains(got.stdout+got.stderr, "hunter2") || strings.Contains(got.stdout+got.stderr, "typed") {
+			t.Errorf("%s shows a secret: %s%s", tt.args, got.stdout, got.stderr)
+		}
+	}
+}
+
+func TestSecretsOfConfigurationsAreShownOnRequestAlone(t *testing.T) {
+	p := loggedInTo(t, full(t))
+	for _, args := range []string{"provider show company", "ldap config show"} {
+		for _, form := range []string{"table", "json", "yaml"} {
+			without := p.good(append(strings.Fields(args), "--output", form)...).stdout
+			with := p.good(append(strings.Fields(args), "--output", form, "--secrets")...).stdout
+			if strings.Contains(without, "hunter2") || !strings.Contains(with, "hunter2") {
+				t.Errorf("%s, %s:\n%s\nwith --secrets:\n%s", args, form, without, with)
+			}
+		}
+	}
+}
+
+// What is shown with secrets can be set again, with nothing lost.
+func TestAShownDirectoryCanBeSet(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	for _, form := range []string{"json", "yaml"} {
+		p.stdin = p.good("ldap", "config", "show", "--secrets", "--output", form).stdout
+		p.good("ldap", "config", "set", "--file", "-")
+		var sent, shown map[string]any
+		if err := json.Unmarshal([]byte(m.last().body), &sent); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(p.good("ldap", "config", "show", "--secrets", "--output", "json").stdout), &shown); err != nil {
+			t.Fatal(err)
+		}
+		if len(sent) != len(shown) || sent["lookup-password"] != "hunter2" {
+			t.Errorf("%s: sent %v, shown %v", form, sent, shown)
+		}
+	}
+}
+
+func TestTestsThatFailSaySoByTheirStatus(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	p.bad(StatusFailed, "will fail", "provider", "test", "adfs")
+	p.stdin = "the password\n"
+	test := func(status int, code, want string) {
+		t.Helper()
+		m.answer("POST /acs/api/v1/ldap/config/test", no{status, `{"code":"` + code + `","description":"What happened."}`})
+		if got := p.run("ldap", "test", "alice", "--password-stdin"); got.status != StatusFailed || !strings.Contains(got.stdout, "What happened.") || !strings.Contains(got.stderr, want) {
+			t.Errorf("%d %s: status %d, %s%s", status, code, got.status, got.stdout, got.stderr)
+		}
+	}
+	test(http.StatusOK, "SUCCESS_BUT_INVALID_CREDENTIALS", "does not let this user in")
+	test(http.StatusBadGateway, "DIRECTORY_UNREACHABLE", "could not be asked")
+	before := m.count("POST", "/acs/api/v1/ldap/config/test")
+	test(http.StatusBadGateway, "TLS_FAILED", "could not be asked")
+	if n := m.count("POST", "/acs/api/v1/ldap/config/test"); n != before+1 {
+		t.Errorf("an answer was asked for %d times", n-before)
+	}
+}
+
+func TestPartialImportsAndRefusedSynchronisationsSayWhatToDo(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	m.answer("POST /acs/api/v1/ldap/importgroup", func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = w.Write([]byte(`{"imported_user_count":9}`))
+	})
+	if got := p.good("ldap", "import-group", "ops"); !strings.Contains(got.stdout, "not all of its members in time: 9 new users. gatehouse ldap sync adds the others") {
+		t.Errorf("a partial import: %s", got.stdout)
+	}
+	m.answer("POST /gatehouse/v1/ldap/sync", no{409, `{"title":"409 Conflict","description":"Too many are missing.","code":"ERR_CONFLICT"}`})
+	p.bad(StatusFailed, "gatehouse ldap sync --force", "ldap", "sync")
+	m.answer("GET /acs/api/v1/ldap/config", no{400, `{"title":"400 Bad Request","description":"No LDAP configuration stored yet.","code":"ERR_LDAP_CONFIG_NOT_AVAILABLE"}`})
+	p.bad(StatusFailed, "gatehouse ldap config set --file FILE", "ldap", "config", "show")
+}
