@@ -318,6 +318,8 @@ func TestValuesAndSharesDoNotShow(t *testing.T) {
 		client.SecretUpdate{Value: []byte(planted), Author: &text, Description: &text, Labels: &labels},
 		client.Initialization{Keys: labels},
 		client.Rekey{Keys: labels},
+		client.OIDCProvider{Issuer: "https://i", ClientSecret: planted},
+		client.Directory{Host: "h", LookupPassword: planted, ClientCert: planted},
 	}
 	for _, holder := range holders {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
