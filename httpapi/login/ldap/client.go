@@ -29,6 +29,8 @@ type Client struct {
 	// searches are bound as the lookup DN; binds as whoever logged in last on them. A connection never changes sides.
 	searches, binds *pool
 	large           chan struct{} // held while a group is read
+	// The constants of these names; tests on a busy machine have more patience.
+	loginTime, maxWait time.Duration
 
 	mu      sync.Mutex
 	current *target // of the newest configuration that was used
@@ -49,6 +51,9 @@ func New(opts Options) *Client {
 		opts:     opts,
 		meter:    newMeter(),
 		large:    make(chan struct{}, 2),
+
+		loginTime: loginTime,
+		maxWait:   maxWait,
 		searches: newPool((*conn).bindLookup),
 		binds:    newPool(func(*conn, context.Context, *Config) error { return nil }),
 	}

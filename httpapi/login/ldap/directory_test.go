@@ -325,10 +325,11 @@ func (l *log) String() string {
 	return l.buf.String()
 }
 
-// newClient returns a client that ends with the test. Its log goes to w.
+// newClient returns a client that ends with the test, and waits longer than others. Its log goes to w.
 func newClient(t testing.TB, w io.Writer) *Client {
 	t.Helper()
 	c := New(Options{Logger: slog.New(slog.NewTextHandler(w, nil))})
+	c.loginTime, c.maxWait = 3*patience, 3*patience
 	t.Cleanup(c.Close)
 	return c
 }

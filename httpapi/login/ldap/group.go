@@ -47,7 +47,7 @@ func (c *Client) FindGroup(ctx context.Context, cfg *Config, groupname string) (
 	case <-ctx.Done():
 		return Group{}, ErrBusy
 	}
-	err = c.with(ctx, c.searches, cfg, maxWait, func(k *conn) (err error) {
+	err = c.with(ctx, c.searches, cfg, c.maxWait, func(k *conn) (err error) {
 		g, err = k.searchGroup(ctx, cfg.GroupSearch, groupname)
 		return err
 	})

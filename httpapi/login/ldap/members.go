@@ -105,7 +105,7 @@ func (c *Client) resolve(ctx context.Context, cfg *Config, member string) (e Ent
 	if len(dn) > maxMemberDN || !within(root, dn) {
 		return Entry{}, ErrNoSuchUser // a group, or somebody from elsewhere
 	}
-	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	ctx, cancel := context.WithTimeout(ctx, c.loginTime)
 	defer cancel()
 	err = c.with(ctx, c.searches, cfg, bulkWait, func(k *conn) (err error) {
 		e, err = k.readMember(ctx, cfg, dn, filter)
@@ -150,7 +150,7 @@ func sameDN(a, b string) bool {
 // empty result mean that something is not there.
 func (c *Client) BaseExists(ctx context.Context, cfg *Config) (err error) {
 	defer func(start time.Time) { c.meter.observe("base", start, err) }(time.Now())
-	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	ctx, cancel := context.WithTimeout(ctx, c.loginTime)
 	defer cancel()
 	return c.with(ctx, c.searches, cfg, bulkWait, func(k *conn) error {
 		for _, base := range cfg.bases() {

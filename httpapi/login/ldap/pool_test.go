@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"sync"
@@ -136,8 +135,8 @@ func TestAConnectionThatDiedIsReplacedOnce(t *testing.T) {
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	d := holding(person("alice")).serve(t)
-	c := New(Options{Logger: slog.New(slog.DiscardHandler), IdleTime: time.Millisecond})
-	defer c.Close()
+	c := newClient(t, io.Discard)
+	c.opts.IdleTime = time.Millisecond
 	if _, err := c.Authenticate(t.Context(), d.config(), "alice", "password of alice"); err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +146,8 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 func TestOldConnectionsAreClosed(t *testing.T) {
 	d := holding(person("alice")).serve(t)
 	var now atomic.Int64
-	c := New(Options{Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Unix(now.Load(), 0) }})
-	defer c.Close()
+	c := newClient(t, io.Discard)
+	c.opts.Now = func() time.Time { return time.Unix(now.Load(), 0) }
 	for range 2 {
 		if _, err := c.FindUser(t.Context(), d.config(), "alice"); err != nil {
 			t.Fatal(err)

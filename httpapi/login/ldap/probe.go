@@ -27,7 +27,7 @@ const (
 // searched, it looks for the base of theirs, too.
 func (c *Client) Probe(ctx context.Context, cfg *Config, username, password string) Result {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	ctx, cancel := context.WithTimeout(ctx, c.loginTime)
 	defer cancel()
 	err := c.probe(ctx, cfg, username, password)
 	c.meter.observe("test", start, err)
@@ -39,7 +39,7 @@ func (c *Client) probe(ctx context.Context, cfg *Config, username, password stri
 	if err != nil {
 		return &UnreachableError{StageTLS, err}
 	}
-	if err := c.binds.slot(ctx, maxWait); err != nil {
+	if err := c.binds.slot(ctx, c.maxWait); err != nil {
 		return err
 	}
 	defer func() { <-c.binds.slots }()

@@ -29,7 +29,7 @@ type Entry struct {
 // takes 5 s at most.
 func (c *Client) Authenticate(ctx context.Context, cfg *Config, username, password string) (e Entry, err error) {
 	defer func(start time.Time) { c.meter.observe("login", start, err) }(time.Now())
-	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	ctx, cancel := context.WithTimeout(ctx, c.loginTime)
 	defer cancel()
 	// An empty password makes an anonymous bind, which succeeds (RFC 4513 section 5.1.2). Some directories take one with a NUL for empty.
 	if iam.ValidateUID(username) != nil || password == "" || strings.Contains(password, "\x00") {
@@ -55,21 +55,21 @@ func (c *Client) Authenticate(ctx context.Context, cfg *Config, username, passwo
 
 // searchAndBind finds the user's DN and binds with it.
 func (c *Client) searchAndBind(ctx context.Context, cfg *Config, username, password string) (e Entry, err error) {
-	err = c.with(ctx, c.searches, cfg, maxWait, func(k *conn) (err error) {
+	err = c.with(ctx, c.searches, cfg, c.maxWait, func(k *conn) (err error) {
 		e, err = k.searchUser(ctx, cfg, username)
 		return err
 	})
 	if err != nil {
 		return Entry{}, err
 	}
-	return e, c.with(ctx, c.binds, cfg, maxWait, func(k *conn) error { return k.bindUser(ctx, e.DN, password) })
+	return e, c.with(ctx, c.binds, cfg, c.maxWait, func(k *conn) error { return k.bindUser(ctx, e.DN, password) })
 }
 
 // bindAndRead binds with the DN that the template makes, and reads the entry as that user. Where users may not read themselves, the
 // uid is the typed name in lower case.
 func (c *Client) bindAndRead(ctx context.Context, cfg *Config, username, password string) (e Entry, err error) {
 	dn := fillDN(cfg.DNTemplate, username)
-	err = c.with(ctx, c.binds, cfg, maxWait, func(k *conn) error {
+	err = c.with(ctx, c.binds, cfg, c.maxWait, func(k *conn) error {
 		if err := k.bindUser(ctx, dn, password); err != nil {
 			return err
 		}
@@ -85,14 +85,14 @@ func (c *Client) bindAndRead(ctx context.Context, cfg *Config, username, passwor
 // FindUser looks the user up, or returns ErrNoSuchUser or ErrAmbiguous. It takes 5 s at most.
 func (c *Client) FindUser(ctx context.Context, cfg *Config, username string) (e Entry, err error) {
 	defer func(start time.Time) { c.meter.observe("find_user", start, err) }(time.Now())
-	return c.findUser(ctx, cfg, username, maxWait)
+	return c.findUser(ctx, cfg, username, c.maxWait)
 }
 
 func (c *Client) findUser(ctx context.Context, cfg *Config, username string, wait time.Duration) (e Entry, err error) {
 	if iam.ValidateUID(username) != nil {
 		return Entry{}, ErrNoSuchUser
 	}
-	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	ctx, cancel := context.WithTimeout(ctx, c.loginTime)
 	defer cancel()
 	err = c.with(ctx, c.searches, cfg, wait, func(k *conn) (err error) {
 		if cfg.UserSearch != nil {
