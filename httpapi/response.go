@@ -53,3 +53,7 @@ type EscalateError struct {
 
 // Error says what is wanted; it is never rendered.
 func (e *EscalateError) Error() string { return "the request must run on the leader" }
+
+// Refusal is the answer to the request that a handler gets rendered which wants to add something to it: a cookie. It looks like the
+// answer to the same fault as an error, and tells neither the log nor the audit trail anything.
+func (r *Request) Refusal(f *fault.Error) *Response { return r.exchange.refusal(f) }

@@ -56,7 +56,7 @@ var house = map[string][]string{
 		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
 	"httpapi/login":    {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/login/ldap", "httpapi/login/oidc", "keyring/password", "keyring/token"}, // the core of all ways to log in
 	"httpapi/loginapi": {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login"},
-	"httpapi/ssoapi":   {"fsm/fault", "httpapi", "httpapi/login"},
+	"httpapi/ssoapi":   {"fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/login/oidc", "httpapi/login/saml", "httpapi/page", "httpapi/provider"},
 
 	"httpapi/login/flow": {}, // what a browser carries during a login, sealed
 
@@ -80,7 +80,7 @@ var house = map[string][]string{
 
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/cutoff", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/directoryapi", "httpapi/iamapi", "httpapi/keyholder",
-		"httpapi/login", "httpapi/login/ldap", "httpapi/loginapi", "httpapi/ssoapi",
+		"httpapi/login", "httpapi/login/ldap", "httpapi/login/oidc", "httpapi/login/web", "httpapi/loginapi", "httpapi/ssoapi",
 		"httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/storeapi",
 		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
 

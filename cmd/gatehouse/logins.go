@@ -6,6 +6,8 @@ import (
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/login"
+	"gatehouse/httpapi/login/oidc"
+	"gatehouse/httpapi/login/web"
 	"gatehouse/httpapi/loginapi"
 	"gatehouse/httpapi/ssoapi"
 	"gatehouse/keyring/password"
@@ -31,6 +33,9 @@ func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 			Edition: edition, ClusterID: m.cfg.ShownClusterID, UIConfigFile: m.cfg.UIConfigFile, MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 		}),
 		loginapi.New(loginapi.Options{Login: logins, Edition: edition}),
-		ssoapi.New(ssoapi.Options{Login: logins}),
+		ssoapi.New(ssoapi.Options{
+			Login: logins, Keys: m.ring, Logger: m.log, Secure: m.cfg.cookieSecure(),
+			OIDC: oidc.New(oidc.Options{Web: web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}), Logger: m.log}),
+		}),
 	)
 }

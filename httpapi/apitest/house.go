@@ -61,9 +61,10 @@ type House struct {
 	Before func(command.Command) error
 
 	options Options
-	mu      sync.Mutex // guards log, term and down, and orders what is applied
+	mu      sync.Mutex // guards log, term, leader and down, and orders what is applied
 	log     []*raft.Log
 	term    uint64
+	leader  int // of Masters
 	down    bool
 }
 
@@ -135,11 +136,34 @@ func (h *House) newMaster(id string) *Master {
 	return m
 }
 
-// Leader is the master that leads, and Follower another one.
-func (h *House) Leader() *Master { return h.Masters[0] }
+// Leader is the master that leads: the first one, until Elect makes another one the leader.
+func (h *House) Leader() *Master {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.leading()
+}
 
-// Follower is a master that does not lead.
-func (h *House) Follower() *Master { return h.Masters[1] }
+func (h *House) leading() *Master { return h.Masters[h.leader] }
+
+// Follower is the master after the one that leads.
+func (h *House) Follower() *Master {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.Masters[(h.leader+1)%len(h.Masters)]
+}
+
+// Elect makes the master after the one that leads the leader of a new term.
+func (h *House) Elect() {
+	h.T.Helper()
+	next := h.Follower()
+	h.mu.Lock()
+	next.catchUp(uint64(len(h.log)))
+	h.leader = (h.leader + 1) % len(h.Masters)
+	h.term++
+	term := h.term
+	h.mu.Unlock()
+	h.submit(command.Header{Term: term, Time: h.Clock.Now()}, command.BeginTerm{LeaderID: next.id})
+}
 
 // Do submits a command behind the API's back, on nobody's behalf.
 func (h *House) Do(c command.Command) {
@@ -217,7 +241,7 @@ func (h *House) Apply(_ context.Context, entry []byte) (uint64, any, error) {
 	defer h.mu.Unlock()
 	next := &raft.Log{Index: uint64(len(h.log) + 1), Term: h.term, Type: raft.LogCommand, Data: entry}
 	h.log = append(h.log, next)
-	return next.Index, h.Leader().Machine.Apply(next), nil
+	return next.Index, h.leading().Machine.Apply(next), nil
 }
 
 // Submit puts a command of a handler into the log.
@@ -240,7 +264,7 @@ func (m *Master) ReadIndex(context.Context) (httpapi.Read, error) {
 	if m.House.down {
 		return httpapi.Read{}, fault.New(fault.NoLeader, "no leader").After(time.Second)
 	}
-	return httpapi.Read{Index: uint64(len(m.House.log)), Term: m.House.term, Leader: m.House.Leader().id, Time: m.House.Clock.Now()}, nil
+	return httpapi.Read{Index: uint64(len(m.House.log)), Term: m.House.term, Leader: m.House.leading().id, Time: m.House.Clock.Now()}, nil
 }
 
 // WaitLeader finds the first master.
@@ -250,7 +274,7 @@ func (m *Master) WaitLeader(context.Context) (string, bool, error) {
 	if m.House.down {
 		return "", false, fault.New(fault.NoLeader, "no leader")
 	}
-	return m.House.Leader().id, m == m.House.Leader(), nil
+	return m.House.leading().id, m == m.House.leading(), nil
 }
 
 // RoundTrip hands a request to another master.
@@ -269,10 +293,14 @@ func (m *Master) RoundTrip(id string, r *http.Request) (*http.Response, error) {
 func (m *Master) WaitIndex(_ context.Context, index uint64) error {
 	m.House.mu.Lock()
 	defer m.House.mu.Unlock()
+	m.catchUp(index)
+	return nil
+}
+
+func (m *Master) catchUp(index uint64) {
 	for m.AppliedIndex() < index {
 		m.Machine.Apply(m.House.log[m.AppliedIndex()])
 	}
-	return nil
 }
 
 // Health says that all is well.

@@ -77,10 +77,10 @@ var never = map[string]string{
 // elsewhere are the operations of identity providers and of directories, with what a superuser is answered as long as there are none.
 var elsewhere = map[string]int{
 	"GET /auth/login":         400,
-	"GET /auth/oidc/callback": 404,
-	"POST /auth/saml/providers/{provider-id}/acs-callback":    404,
-	"GET /auth/saml/providers/{provider-id}/acs-callback-url": 404,
-	"GET /auth/saml/providers/{provider-id}/sp-metadata":      404,
+	"GET /auth/oidc/callback": 401,
+	"POST /auth/saml/providers/{provider-id}/acs-callback":    401,
+	"GET /auth/saml/providers/{provider-id}/acs-callback-url": 400,
+	"GET /auth/saml/providers/{provider-id}/sp-metadata":      400,
 }
 
 func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {

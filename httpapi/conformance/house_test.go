@@ -171,7 +171,7 @@ func (m *master) routes(logger *slog.Logger) []httpapi.Route {
 		iamapi.New(iamapi.Options{Submitter: m, Login: logins, Passwords: passwords{}, Keys: ring(), Masters: m, Logger: logger,
 			Now: m.house.clock.Now, Edition: m.house.setting.edition}),
 		loginapi.New(loginapi.Options{Login: logins, Edition: m.house.setting.edition}),
-		ssoapi.New(ssoapi.Options{Login: logins}),
+		ssoapi.New(ssoapi.Options{Login: logins, OIDC: party{}, Keys: ring(), Logger: logger}),
 	)
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
 	return slices.Concat(rows, m.secretRoutes(logger), m.directoryRoutes(logger), policies.Routes(),

@@ -1,27 +1,48 @@
-// Package ssoapi holds the rows of redirect logins, by which browsers log in at an identity provider (contract 5.3 to 5.7).
 package ssoapi
 
 import (
 	"net/http"
 
 	"gatehouse/httpapi"
-	"gatehouse/httpapi/login"
 )
 
-const prefix = "/acs/api/v1"
+const (
+	prefix = "/acs/api/v1"
+	admin  = "/gatehouse/v1"
 
-// Options is what the handlers are made of.
-type Options struct {
-	Login *login.Service
-}
+	callback  = prefix + "/auth/oidc/callback"
+	samlPaths = prefix + "/auth/saml/providers/:provider"
+)
 
-type api struct{ Options }
+// Body limits in bytes. A SAML response has some ten KiB; large ones hold hundreds of groups.
+const (
+	samlBody = 512 << 10
+	codeBody = 16 << 10
+)
 
-// New returns the rows of this package.
-func New(o Options) []httpapi.Route {
-	a := &api{o}
+// codeSchema is the body of a code exchange.
+var codeSchema = &httpapi.Schema{Closed: true, Members: []httpapi.Member{
+	{Name: "code", Type: httpapi.String, Required: true},
+	{Name: "verifier", Type: httpapi.String, Required: true},
+}}
+
+func (a *api) routes() []httpapi.Route {
 	return []httpapi.Route{
-		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Local,
-			BodyLimit: httpapi.NoBody, NoStore: true, Handle: a.startLogin},
+		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, NoStore: true, Page: failurePage, Handle: a.start},
+		{ID: "iam.auth.oidc.callback", Method: http.MethodGet, Path: callback, Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: httpapi.NoBody, NoStore: true, Page: failurePage, Handle: a.oidcCallback},
+		{ID: "iam.auth.saml.acs", Method: http.MethodPost, Path: samlPaths + "/acs-callback", Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: samlBody, Form: true, NoIdempotency: true, NoStore: true, Page: failurePage, Handle: a.samlCallback},
+		{ID: "iam.auth.saml.acs.finish", Method: http.MethodGet, Path: samlPaths + "/acs-callback", Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: httpapi.NoBody, NoStore: true, Page: failurePage, Handle: a.samlHandle},
+		{ID: "iam.auth.saml.acs-url", Method: http.MethodGet, Path: samlPaths + "/acs-callback-url", Access: httpapi.IAM, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Handle: a.samlACS},
+		{ID: "iam.auth.saml.metadata", Method: http.MethodGet, Path: samlPaths + "/sp-metadata", Access: httpapi.IAM, Mode: httpapi.Linearizable,
+			BodyLimit: httpapi.NoBody, Handle: a.samlMetadata},
+		{ID: "gatehouse.login.code", Method: http.MethodPost, Path: admin + "/login/code", Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: codeBody, NeedBody: true, Schema: codeSchema, NoIdempotency: true, NoStore: true, Handle: a.exchangeCode},
+		{ID: "gatehouse.providers.test", Method: http.MethodPost, Path: admin + "/providers/:provider/test", Access: httpapi.Superuser, Mode: httpapi.Linearizable,
+			BodyLimit: codeBody, ReadOnly: true, Handle: a.testProvider},
 	}
 }
