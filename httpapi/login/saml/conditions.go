@@ -27,7 +27,7 @@ func (a asked) response(r *responseXML) error {
 		return refused("The answer is not of SAML version 2.0.")
 	case r.Destination != nil && *r.Destination != a.acsURL:
 		return refusedWith("The answer was sent to another place than this service provider.", "Destination", *r.Destination)
-	case r.InResponseTo != a.requestID:
+	case a.requestID == "" || r.InResponseTo != a.requestID:
 		return refusedWith("The answer does not belong to the login that was started in this browser.", "InResponseTo", r.InResponseTo)
 	case len(r.Issuers) > 1 || len(r.Issuers) == 1 && r.Issuers[0].value() != a.issuer:
 		return refusedWith("The answer is by another identity provider than the configured one.", "Issuer", first(r.Issuers))
@@ -61,10 +61,8 @@ func (a asked) assertion(x *assertionXML) (end time.Time, err error) {
 	case len(x.Subjects) != 1 || len(x.Conditions) != 1 || len(x.Sessions) == 0:
 		return end, refused("The assertion does not have one subject, one set of conditions and a statement of authentication.")
 	}
-	for _, session := range x.Sessions {
-		if session.NotOnOrAfter != nil && a.past(session.NotOnOrAfter) {
-			return end, refused("The session at the identity provider has ended; or the clocks of the two differ by more than a minute.")
-		}
+	if err := a.sessions(x.Sessions); err != nil {
+		return end, err
 	}
 	if err := a.conditions(&x.Conditions[0]); err != nil {
 		return end, err
@@ -76,6 +74,15 @@ func (a asked) assertion(x *assertionXML) (end time.Time, err error) {
 		end = time.Time(*limit)
 	}
 	return end.Add(skew), nil
+}
+
+func (a asked) sessions(list []sessionXML) error {
+	for _, session := range list {
+		if session.NotOnOrAfter != nil && a.past(session.NotOnOrAfter) {
+			return refused("The session at the identity provider has ended; or the clocks of the two differ by more than a minute.")
+		}
+	}
+	return nil
 }
 
 func (a asked) conditions(c *conditionsXML) error {

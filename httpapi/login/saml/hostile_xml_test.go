@@ -152,6 +152,9 @@ func TestHostileConditions(t *testing.T) {
 		refuse(t, config(p), field(t, p.signed(t, ` InResponseTo="`+requestID+`"`, "")), "does not belong to the login")
 		refuse(t, config(p), field(t, p.signed(t, requestID, "id-of-another-request")), "does not belong to the login")
 		refuse(t, config(p), field(t, p.signed(t, ` InResponseTo="`+requestID+`"/>`, `/>`)), "does not belong to the login")
+		if a, err := Verify(config(p), field(t, p.signed(t, ` InResponseTo="`+requestID+`"`, "")), "", now); err == nil {
+			t.Errorf("no request was made, and %+v accepted", a)
+		}
 		response := p.signed(t)
 		response.RemoveAttr("InResponseTo")
 		refuse(t, config(p), field(t, response), "does not belong to the login")
