@@ -15,12 +15,12 @@ import (
 var update = flag.Bool("update", false, "rewrite the test columns of docs/security.md")
 
 // hostileCases is how many cases each letter of the catalogue has: tokens, logins, HTTP, paths,
-// authorization, sealed secrets and cluster. Every one is a row of the tables in docs/security.md.
-var hostileCases = map[string]int{"J": 35, "L": 26, "H": 37, "P": 11, "A": 19, "S": 27, "C": 28}
+// authorization, sealed secrets, cluster and SAML. Every one is a row of the tables in docs/security.md.
+var hostileCases = map[string]int{"J": 35, "L": 26, "H": 37, "P": 11, "A": 19, "S": 27, "C": 28, "M": 26}
 
 const securityDoc = "../../docs/security.md"
 
-var caseRow = regexp.MustCompile(`(?m)^\| ([JLHPASC]\d+) \| (.*) \| (.*) \|$`)
+var caseRow = regexp.MustCompile(`(?m)^\| ([JLHPASCDOM]\d+) \| (.*) \| (.*) \|$`)
 
 // TestEveryHostileCaseHasATestOrAReason reads the tables: the last column names the
 // packages in which a case is tested by its id, or says after "n/a:" why it does not apply.
@@ -91,9 +91,9 @@ func rewriteRow(row []byte, tested map[string][]string) []byte {
 // A case is tested where a test has its id in its name, or in that of a subtest, or in a
 // comment that says which hostile case it is.
 var (
-	caseInName    = regexp.MustCompile(`Hostile([JLHPASC]\d+)[^0-9]`)
-	caseInSubtest = regexp.MustCompile(`"([JLHPASC]\d+)[" ]`)
-	caseInComment = regexp.MustCompile(`\b([JLHPASC]\d+)\b`)
+	caseInName    = regexp.MustCompile(`Hostile([JLHPASCDOM]\d+)[^0-9]`)
+	caseInSubtest = regexp.MustCompile(`(?:Run\(|[^(])"([JLHPASCDOM]\d+)[" ]`)
+	caseInComment = regexp.MustCompile(`\b([JLHPASCDOM]\d+)\b`)
 )
 
 // hostileTests maps each id to the packages whose tests know it, and lists all tests.
