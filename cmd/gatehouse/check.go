@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -229,7 +230,34 @@ func (c *config) checkBehaviour(wrong *problems) {
 	if d := c.LDAPImportLimit; d <= 0 || d > 10*time.Minute {
 		wrong.add(fmt.Sprintf("--ldap-import-limit: %v: want more than 0s, at most 10m", d))
 	}
+	c.checkIDTokens(wrong)
 	c.checkAudit(wrong)
+}
+
+// The open edition lets in whom the OpenID provider of DC/OS vouches for (contract 1.11).
+const (
+	dcosIssuer   = "https://dcos.auth0.com/"
+	dcosAudience = "3yF5TOSzdlI45Q1xspxzeoGBe9fNxm9m"
+)
+
+// checkIDTokens puts in what the edition expects, and wants both settings or none.
+func (c *config) checkIDTokens(wrong *problems) {
+	if c.IDTokenIssuer == "auto" && c.IDTokenAudience == "auto" {
+		c.IDTokenIssuer, c.IDTokenAudience = "", ""
+		if c.Edition == "open" {
+			c.IDTokenIssuer, c.IDTokenAudience = dcosIssuer, dcosAudience
+		}
+		return
+	}
+	if c.IDTokenIssuer == "auto" || c.IDTokenAudience == "auto" || (c.IDTokenIssuer == "") != (c.IDTokenAudience == "") {
+		wrong.add("--id-token-issuer and --id-token-audience: want both or none")
+		return
+	}
+	u, err := url.Parse(c.IDTokenIssuer)
+	insecure := err == nil && u.Scheme == "http" && c.AllowInsecureProviders
+	if c.IDTokenIssuer != "" && (err != nil || u.Host == "" || u.Scheme != "https" && !insecure) {
+		wrong.add(fmt.Sprintf("--id-token-issuer: %q: want an https URL", c.IDTokenIssuer))
+	}
 }
 
 func choice(name, value string, wrong *problems, allowed ...string) {

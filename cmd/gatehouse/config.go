@@ -66,6 +66,8 @@ type config struct {
 
 	AllowInsecureProviders bool
 
+	IDTokenIssuer, IDTokenAudience string // "auto" until check has put in the edition's; "" refuses ID tokens
+
 	AuthCookieLifetime time.Duration // 0 until check has put in the token's
 	InfoCookieLifetime time.Duration // the same
 	ClusterName        string        // "" shows the cluster id

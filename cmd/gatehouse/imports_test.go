@@ -82,7 +82,7 @@ var house = map[string][]string{
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/cutoff", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/directoryapi", "httpapi/iamapi", "httpapi/keyholder",
 		"httpapi/login", "httpapi/login/ldap", "httpapi/login/oidc", "httpapi/login/web", "httpapi/loginapi", "httpapi/ssoapi",
 		"httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/storeapi",
-		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
+		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token", "httpapi/login/oidc", "httpapi/login/web"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},

@@ -18,9 +18,12 @@ import (
 func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 	seam, submitter := clusterSeam{m.node}, submitSeam{m.machine, m.node}
 	edition, passwords := httpapi.Edition(m.cfg.Edition), password.New(password.Options{})
+	party := oidc.New(oidc.Options{Web: web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}), Logger: m.log})
 	logins := login.New(login.Options{
 		Submitter: submitter, Reader: seam, Machine: m.machine, Passwords: passwords, Issuer: token.NewIssuer(m.ring, 0),
-		ServiceLogins: verifier, Logger: m.log, Directory: m.directory, Keys: m.ring,
+		ServiceLogins: verifier, Logger: m.log,
+		Directory: m.directory, Keys: m.ring,
+		IDTokens: party, IDTokenIssuer: m.cfg.IDTokenIssuer, IDTokenAudience: m.cfg.IDTokenAudience,
 
 		TokenLifetime: m.cfg.AuthTokenLifetime,
 		Cookies: login.CookieOptions{AuthLifetime: m.cfg.AuthCookieLifetime, InfoLifetime: m.cfg.InfoCookieLifetime,

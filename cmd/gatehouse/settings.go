@@ -71,6 +71,8 @@ var settings = []setting{
 	{"accept-bearer", "bool", "false", "accept \"Authorization: Bearer\" beside \"token=\"", boolean(func(c *config) *bool { return &c.AcceptBearer })},
 	{"refuse-long-lived-logins", "bool", "false", "refuse service login tokens without exp or with one over 10 minutes away", boolean(func(c *config) *bool { return &c.RefuseLongLived })},
 	{"allow-insecure-providers", "bool", "false", "let identity providers be at http URLs and at addresses of loopback and link-local, for development", boolean(func(c *config) *bool { return &c.AllowInsecureProviders })},
+	{"id-token-issuer", "url|auto", "auto", "OpenID provider by whose ID tokens users log in; empty refuses them; auto is empty, with --edition open that of DC/OS", text(func(c *config) *string { return &c.IDTokenIssuer })},
+	{"id-token-audience", "text|auto", "auto", "the audience, a client id, that these ID tokens must have; needs --id-token-issuer", text(func(c *config) *string { return &c.IDTokenAudience })},
 	{"min-service-key-bits", "n", "2048", "the least size of a service account's RSA key, 1024 to 8192", integer(func(c *config) *int { return &c.MinServiceKeyBits })},
 	{"ui-config-file", "file", "", "JSON object that /acs/api/v1/uiconfig extends", text(func(c *config) *string { return &c.UIConfigFile })},
 	{"cluster-name", "text", "", "what dcos cluster list shows (default: the cluster id)", text(func(c *config) *string { return &c.ClusterName })},
