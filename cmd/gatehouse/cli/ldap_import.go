@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) ldapImportUserCommand() *cobra.Command {
-	cmd := a.verb("import-user UID", "Make a user of somebody in the directory before the first login", "  gatehouse ldap import-user alice", OneArg,
+	cmd := a.verb("import-user UID", "Make a user of somebody in the directory before the first login", "  gatehouse ldap import-user erika", OneArg,
 		a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
 			err := settle(c.ImportUser(ctx, args[0]), "gatehouse user show "+quote(args[0]))
 			return sentence(result{Result: "imported", UID: args[0]}, "Imported the user %s, who may do nothing yet.", args[0]), err

@@ -16,7 +16,7 @@ func (a *app) providerCommand() *cobra.Command {
 		Use: "provider", Short: "Identity providers (OpenID Connect, SAML): list, show, add, set, remove, test",
 		Long: "Identity providers are the servers of the company where people log in once for everything. Whoever configures one\n" +
 			"decides who logs in as whom, so all but the list needs a superuser.",
-		Example: "  gatehouse provider list\n  gatehouse provider test company",
+		Example: "  gatehouse provider list\n  gatehouse provider test adfs",
 	})
 	cmd.AddCommand(
 		a.verb("list", "List the identity providers", "  gatehouse provider list\n  gatehouse provider list --output json", NoArgs, a.asking(open, a.providerList)),
@@ -144,7 +144,7 @@ func (a *app) providerRemoveCommand() *cobra.Command {
 }
 
 func (a *app) providerTestCommand() *cobra.Command {
-	cmd := a.verb("test ID", "Let a master ask a provider for what a login needs", "  gatehouse provider test company", OneArg,
+	cmd := a.verb("test ID", "Let a master ask a provider for what a login needs", "  gatehouse provider test adfs", OneArg,
 		func(cmd *cobra.Command, args []string) error {
 			passed := false
 			err := a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {

@@ -172,7 +172,7 @@ func (p *play) perform(t *testing.T, s scene) {
 
 // script are the examples whose order matters, which need something, or which only a person runs.
 func (p *play) script() []scene {
-	return slices.Concat(p.logins(), p.users(), p.access(), p.trails(), p.declared(), p.tokens(), p.keys(), p.secrets(), p.stores(), p.seals(), p.rekeys(), p.masters(), p.starts())
+	return slices.Concat(p.logins(), p.users(), p.access(), p.trails(), p.declared(), p.identities(), p.tokens(), p.keys(), p.secrets(), p.stores(), p.seals(), p.rekeys(), p.masters(), p.starts())
 }
 
 func (p *play) logins() []scene {
