@@ -132,13 +132,25 @@ func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
 	return h
 }
 
-func dex() *iam.Provider {
+func dex() *iam.Provider { return openID("dex") }
+
+// openID is an OpenID Connect provider of that id.
+func openID(id string) *iam.Provider {
 	c := configuration.OIDC{Description: "Dex", Issuer: "https://idp.example", BaseURL: base, ClientID: "gatehouse", ClientSecret: "s3cret"}
-	return c.Record("dex", nil, apitest.Ring())
+	return c.Record(id, nil, apitest.Ring())
 }
 
 func adfs() *iam.Provider {
 	return &iam.Provider{ID: "adfs", Description: "ADFS", SAML: &iam.SAMLProvider{Metadata: "<x/>", BaseURL: "https://dcos.example"}}
+}
+
+// touch changes a provider.
+func (h *house) touch(id string) {
+	h.T.Helper()
+	p, _ := h.Leader().State().Provider(id)
+	changed := *p
+	changed.Description += "!"
+	h.Do(command.UpdateProvider{Provider: changed})
 }
 
 // know makes users of a provider.
