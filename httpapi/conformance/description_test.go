@@ -60,7 +60,7 @@ type shape struct {
 // iamShapes are those of the IAM.
 var iamShapes = []shape{
 	{"POST /ldap/importgroup", "a number of users", func(_ request, a answer) bool {
-		return a.status == http.StatusCreated && strings.Contains(a.body, `"imported_user_count": 1`)
+		return a.status == http.StatusCreated && strings.Contains(a.body, `"imported_user_count": `)
 	}, "how many were imported is told of a whole import too (contract 4.6)"},
 }
 

@@ -49,7 +49,7 @@ func userOf(e ldap.Entry) *iam.User {
 	return u
 }
 
-// imported is the answer to the import of a group.
+// imported is the answer to the import of a group: how many of its members became users by it. The others were users before.
 type imported struct {
 	Users int `json:"imported_user_count"`
 }
@@ -145,7 +145,7 @@ func (a *API) createGroup(ctx context.Context, r *httpapi.Request, config *ldap.
 		status = http.StatusAccepted
 		a.Logger.Warn("a group was imported in part: the time limit was reached; the next synchronisation completes it", "group", gid, "members", w.done.MembersAdded)
 	}
-	return &httpapi.Response{Status: status, Body: imported{w.done.MembersAdded}, Index: w.index}, nil
+	return &httpapi.Response{Status: status, Body: imported{w.done.UsersCreated}, Index: w.index}, nil
 }
 
 // refusal is what a superuser is told about an answer of the directory.

@@ -29,15 +29,15 @@ type plan struct {
 	config *ldap.Config
 	state  *state.State
 
-	mu                     sync.Mutex // guards found and skipped while users are looked for
-	found                  map[string]bool
-	skipped                []string
-	join                   []item
-	leave                  []state.Membership
-	created                map[string]bool
-	goneUsers, goneGroups  []string
-	allUsers, knownToGroup int
-	allGroups              int
+	mu      sync.Mutex // guards skipped while users are looked for
+	skipped []string
+
+	found                 map[string]bool // named by a group, so there
+	created               map[string]bool
+	join                  []item
+	leave                 []state.Membership
+	goneUsers, goneGroups []string
+	allUsers, allGroups   int
 }
 
 // plan asks the directory about every user and group that came from it. Any error of the directory ends it.
@@ -133,10 +133,17 @@ func (p *plan) users(ctx context.Context) error {
 		})
 	}
 	err := all.Wait()
+	if p.blind() && len(missing) == p.allUsers && p.allUsers > 0 {
+		p.skip("users: not one of them is shown to an anonymous search; configure lookup-dn or user-search")
+		return err
+	}
 	slices.Sort(missing)
 	p.goneUsers = missing
 	return err
 }
+
+// blind reports whether users are looked for by their DNs, anonymously. Many directories then hide each of them and show what is above.
+func (p *plan) blind() bool { return p.config.UserSearch == nil && p.config.LookupDN == "" }
 
 // gone reports whether the directory says that there is no such user.
 func (p *plan) gone(ctx context.Context, uid string) (bool, error) {
