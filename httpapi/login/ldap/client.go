@@ -48,14 +48,14 @@ func New(opts Options) *Client {
 		opts.IdleTime = idleTime
 	}
 	return &Client{
-		opts:     opts,
-		meter:    newMeter(),
-		large:    make(chan struct{}, 2),
+		opts:  opts,
+		meter: newMeter(),
+		large: make(chan struct{}, 2),
 
 		loginTime: loginTime,
 		maxWait:   maxWait,
-		searches: newPool((*conn).bindLookup),
-		binds:    newPool(func(*conn, context.Context, *Config) error { return nil }),
+		searches:  newPool((*conn).bindLookup),
+		binds:     newPool(func(*conn, context.Context, *Config) error { return nil }),
 	}
 }
 
