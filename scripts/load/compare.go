@@ -44,7 +44,7 @@ type part struct {
 func parts() []part {
 	return []part{{name: "reads", run: compareReads}, {name: "writes", run: compareWrites}, {name: "service-logins", run: compareServiceLogins},
 		{name: "password-logins", run: comparePasswordLogins}, {name: "tls", run: compareTLS}, {name: "policy", run: comparePolicy},
-		{name: "audit", run: compareAudit}, {name: "declare", run: declare}, {name: "secrets", run: compareSecrets},
+		{name: "audit", run: compareAudit}, {name: "directory", run: directory}, {name: "declare", run: declare}, {name: "secrets", run: compareSecrets},
 		{name: "secrets-large", run: largeWrites}, {name: "secrets-history", run: history, asked: true},
 		{name: "secrets-scale", run: manySecrets, asked: true}, {name: "unseal", run: unseal},
 		{name: "storm", run: storm}, {name: "failover", run: failover}}

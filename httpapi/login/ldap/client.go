@@ -30,7 +30,7 @@ type Client struct {
 	searches, binds *pool
 	large           chan struct{} // held while a group is read
 	// The constants of these names; tests on a busy machine have more patience.
-	loginTime, maxWait time.Duration
+	loginTime, groupTime, maxWait time.Duration
 
 	mu      sync.Mutex
 	current *target // of the newest configuration that was used
@@ -53,6 +53,7 @@ func New(opts Options) *Client {
 		large: make(chan struct{}, 2),
 
 		loginTime: loginTime,
+		groupTime: groupTime,
 		maxWait:   maxWait,
 		searches:  newPool((*conn).bindLookup),
 		binds:     newPool(func(*conn, context.Context, *Config) error { return nil }),

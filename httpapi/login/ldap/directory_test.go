@@ -329,7 +329,7 @@ func (l *log) String() string {
 func newClient(t testing.TB, w io.Writer) *Client {
 	t.Helper()
 	c := New(Options{Logger: slog.New(slog.NewTextHandler(w, nil))})
-	c.loginTime, c.maxWait = 3*patience, 3*patience
+	c.loginTime, c.groupTime, c.maxWait = 9*patience, 9*patience, 9*patience
 	t.Cleanup(c.Close)
 	return c
 }

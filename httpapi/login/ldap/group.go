@@ -39,7 +39,7 @@ func (c *Client) FindGroup(ctx context.Context, cfg *Config, groupname string) (
 	if groupname == "" {
 		return Group{}, ErrNoSuchGroup
 	}
-	ctx, cancel := context.WithTimeout(ctx, groupTime)
+	ctx, cancel := context.WithTimeout(ctx, c.groupTime)
 	defer cancel()
 	select { // a large answer takes memory
 	case c.large <- struct{}{}:

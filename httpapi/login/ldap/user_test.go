@@ -149,6 +149,7 @@ func TestRefusedLookupCredentialsAreNoWrongPassword(t *testing.T) {
 	}
 }
 
+// TestPasswordsAreInNoLogAndNoError is the part of hostile D13 that is about logs and errors.
 func TestPasswordsAreInNoLogAndNoError(t *testing.T) {
 	const planted, lookupSecret = "planted-password", "planted-lookup-password"
 	var text log
