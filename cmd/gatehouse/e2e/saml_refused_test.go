@@ -34,10 +34,10 @@ func testSAMLReplay(t *testing.T, h *samlHouse) {
 	thief := newVisitor(t)
 	page := must[*rig.Page](t)(v.PostFromElsewhere(t.Context(), h.acs(h.c.Masters[2]), form.Fields))
 	back := must[string](t)(page.Redirect())
-	refusedLogin(t, thief, must[*rig.Page](t)(thief.Get(t.Context(), back)), "")
+	refusedLogin(t, thief, must[*rig.Page](t)(thief.Get(t.Context(), back)), "This browser has not begun the login")
 	loggedIn(t, h.c, v, must[*rig.Page](t)(v.Get(t.Context(), back)), "alice@example.org", "/")
 	for _, m := range h.c.Masters {
-		refusedLogin(t, thief, must[*rig.Page](t)(thief.PostFromElsewhere(t.Context(), h.acs(m), form.Fields)), "")
+		refusedLogin(t, thief, must[*rig.Page](t)(thief.PostFromElsewhere(t.Context(), h.acs(m), form.Fields)), "used before")
 		address, err := url.Parse(back)
 		if err != nil {
 			t.Fatal(err)
@@ -99,13 +99,13 @@ func testSAMLProviderChanges(t *testing.T, h *samlHouse) {
 	v := newVisitor(t)
 	form := h.authenticate(t, v, h.c.Masters[0], "")
 	ask(t, h.c, http.StatusNoContent, rig.Request{Method: http.MethodPatch, URL: address, Token: superuser(t, h.c), Body: map[string]string{"description": "changed", "idp_metadata": "", "sp_base_url": ""}})
-	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "")
+	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "changed or removed")
 	v = newVisitor(t)
 	form = h.authenticate(t, v, h.c.Masters[0], "")
 	page := must[*rig.Page](t)(v.PostFromElsewhere(t.Context(), form.Action, form.Fields))
 	ask(t, h.c, http.StatusNoContent, rig.Request{Method: http.MethodDelete, URL: address, Token: superuser(t, h.c)})
-	refusedLogin(t, v, must[*rig.Page](t)(v.Follow(t.Context(), page)), "")
-	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "")
+	refusedLogin(t, v, must[*rig.Page](t)(v.Follow(t.Context(), page)), "changed or removed")
+	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "changed or removed")
 	h.configure(t, http.MethodPut, http.StatusCreated)
 	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "")
 }
@@ -165,7 +165,7 @@ func TestASAMLLoginDoesNotSurviveTheLeader(t *testing.T) {
 	if err := c.AwaitHealthy(t.Context(), 30*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "")
+	refusedLogin(t, v, must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields)), "another leader")
 	v = newVisitor(t)
 	for range c.Running() {
 		page := h.login(t, v, base, base, "/again")

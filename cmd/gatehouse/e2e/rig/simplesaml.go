@@ -72,7 +72,8 @@ func (s *SimpleSAML) startAnywhere(ctx context.Context, o SAMLOptions) error {
 	if err := errors.Join(s.configure(), s.Configure(o)); err != nil {
 		return err
 	}
-	argv := []string{php, "-d", "display_errors=stderr", "-S", loopback(port), "-t", simpleSAMLDir + "/www"}
+	// Without the cache of compiled files, which would keep an old configuration for two seconds.
+	argv := []string{php, "-d", "opcache.enable=0", "-d", "display_errors=stderr", "-S", loopback(port), "-t", simpleSAMLDir + "/www"}
 	env := []string{"SIMPLESAMLPHP_CONFIG_DIR=" + s.path("config")}
 	if s.process, err = startProcess(argv, env, s.path("server.log")); err != nil {
 		return err
