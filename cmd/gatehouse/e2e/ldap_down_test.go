@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -49,10 +48,10 @@ func TestASlowDirectoryHoldsUpNobodyElse(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Thaw() })
 	var all sync.WaitGroup
-	for i, u := range users {
+	for _, u := range users {
 		all.Go(func() {
 			before := time.Now()
-			answer, err := ldapLogin(t.Context(), c, m, fmt.Sprintf("198.51.100.%d", 100+i), u.UID, u.Password)
+			answer, err := ldapLogin(t.Context(), c, m, u.UID, u.Password)
 			took := time.Since(before)
 			switch {
 			case err != nil:

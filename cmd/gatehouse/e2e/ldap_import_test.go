@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -94,7 +95,7 @@ func TestWhatIsNoUserOfTheDirectoryIsLeftOutOfAnImport(t *testing.T) {
 	putUser(t, c, c.Masters[0], "team2", map[string]string{"provider_type": "oidc", "provider_id": "https://elsewhere.example"})
 	t.Cleanup(func() {
 		for _, uid := range []string{"team1", "team2"} {
-			_, _ = c.Client.Do(t.Context(), rig.Request{Method: http.MethodDelete, URL: userURL(c.Masters[0], uid), Token: token})
+			_, _ = c.Client.Do(context.Background(), rig.Request{Method: http.MethodDelete, URL: userURL(c.Masters[0], uid), Token: token})
 		}
 	})
 	configure(t, c, c.Masters[0], s.SearchConfig())

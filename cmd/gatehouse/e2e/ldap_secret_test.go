@@ -19,7 +19,7 @@ import (
 // awaitLogin is a check that somebody of the directory can log in.
 func awaitLogin(c *rig.Cluster, m *rig.Master, u rig.LDAPUser) func(context.Context) error {
 	return func(ctx context.Context) error {
-		answer, err := ldapLogin(ctx, c, m, "198.51.100.9", u.UID, u.Password)
+		answer, err := ldapLogin(ctx, c, m, u.UID, u.Password)
 		if err == nil && answer.Status != http.StatusOK {
 			err = fmt.Errorf("got %d %s", answer.Status, answer.Body)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,37 +59,36 @@ func company(t *testing.T, o rig.SlapdOptions) (*rig.Cluster, *rig.Slapd) {
 // forget removes the configuration and everything that came from a directory.
 func forget(t *testing.T, c *rig.Cluster) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // that of the test has ended
 	defer cancel()
+	api := c.Masters[0].API
 	token, err := c.Token(ctx)
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	drop := func(url string) {
-		if _, err := c.Client.Do(ctx, rig.Request{Method: http.MethodDelete, URL: url, Token: token}); err != nil {
-			t.Error(err)
-		}
+	if _, err := c.Client.Do(ctx, rig.Request{Method: http.MethodDelete, URL: api + ldapPath + "/config", Token: token}); err != nil {
+		t.Error(err)
 	}
-	api := c.Masters[0].API
-	drop(api + ldapPath + "/config")
-	for _, kind := range []string{"users", "groups"} {
-		answer, err := c.Client.Do(ctx, rig.Request{Method: http.MethodGet, URL: api + "/acs/api/v1/" + kind, Token: token})
+	var changes []any
+	for kind, id := range map[string]string{"user": "uid", "group": "gid"} {
+		answer, err := c.Client.Expect(ctx, http.StatusOK, rig.Request{Method: http.MethodGet, URL: api + "/acs/api/v1/" + kind + "s", Token: token})
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		var list struct {
-			Array []struct {
-				URL          string `json:"url"`
-				ProviderType string `json:"provider_type"`
-			}
-		}
+		var list struct{ Array []map[string]any }
 		decode(t, answer.Body, &list)
 		for _, e := range list.Array {
-			if e.ProviderType == "ldap" {
-				drop(api + e.URL)
+			if e["provider_type"] == "ldap" {
+				changes = append(changes, map[string]any{"remove": true, kind: map[string]any{id: e[id]}})
 			}
+		}
+	}
+	for part := range slices.Chunk(changes, 2000) {
+		if _, err := c.Client.Expect(ctx, http.StatusNoContent, rig.Request{Method: http.MethodPost, URL: api + "/gatehouse/v1/iam/apply", Token: token,
+			Body: map[string]any{"changes": part}}); err != nil {
+			t.Error(err)
 		}
 	}
 }
