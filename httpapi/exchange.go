@@ -179,7 +179,11 @@ func (x *exchange) refusal(f *fault.Error) *Response {
 	if x.row == nil || x.row.Page == nil {
 		return resp
 	}
-	page := x.row.Page(&x.req, f)
+	req := x.req
+	if req.State == nil {
+		req.basis(x.s.local()) // a page shows what this master knows, also when nothing was decided from a state
+	}
+	page := x.row.Page(&req, f)
 	if page == nil {
 		return resp
 	}

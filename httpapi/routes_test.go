@@ -19,6 +19,7 @@ import (
 	"gatehouse/httpapi/directoryapi"
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/loginapi"
+	"gatehouse/httpapi/pageapi"
 	"gatehouse/httpapi/policyapi"
 	"gatehouse/httpapi/secretsapi"
 	"gatehouse/httpapi/ssoapi"
@@ -46,6 +47,7 @@ func table(t *testing.T) []httpapi.Route {
 	t.Helper()
 	routes := append(iamapi.New(iamapi.Options{Logger: slog.New(slog.DiscardHandler)}), declareapi.New(declareapi.Options{})...)
 	routes = append(routes, loginapi.New(loginapi.Options{})...)
+	routes = append(routes, pageapi.New(pageapi.Options{}).Routes()...)
 	routes = append(routes, ssoapi.New(ssoapi.Options{})...)
 	routes = append(routes, auditapi.New(auditapi.Options{})...)
 	routes = append(routes, storeapi.New(storeapi.Options{}).Routes()...)
@@ -64,6 +66,8 @@ func table(t *testing.T) []httpapi.Route {
 // undecided lists the rows whose method says that they change something, and which another master than the leader answers.
 var undecided = map[string]string{
 	"iam.auth.login":         "verifies and signs on the master that was asked; escalates when it must write",
+	"page.login.form":        "the same with a form",
+	"page.logout":            "clears cookies",
 	"gatehouse.audit.rotate": "begins a new file on the master whose admin socket was asked",
 
 	"gatehouse.secrets.local-seal": "seals a store on the master whose admin socket was asked, without a quorum",
@@ -102,7 +106,7 @@ func TestEveryChangeGoesToTheLeader(t *testing.T) {
 var open = map[string]bool{
 	"iam.auth.login": true, "iam.auth.start": true, "iam.auth.logout": true, "iam.auth.jwks": true, "iam.auth.providers": true,
 	"iam.auth.oidc.providers": true, "iam.auth.saml.providers": true, "iam.uiconfig": true, "iam.uiconfig.metadata": true, "iam.openapi": true,
-	"dcos.root": true, "dcos.version": true, "dcos.ca": true, "dcos.login": true,
+	"dcos.root": true, "dcos.version": true, "dcos.ca": true, "page.login": true, "page.login.form": true, "page.logout": true,
 	"ops.health": true, "ops.health.leader": true, "ops.health.strict": true, "ops.masters": true, "ops.metrics": true, "ops.openapi": true,
 	"secrets.ping": true, "secrets.ping.backend": true,
 	"iam.auth.oidc.callback": true, "iam.auth.saml.acs": true, "iam.auth.saml.acs.finish": true, "gatehouse.login.code": true,

@@ -6,10 +6,11 @@ import (
 
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/dcosapi"
+	"gatehouse/httpapi/pageapi"
 )
 
 // dcosRoutes are the well-known paths, with what the settings say of this cluster.
-func (m *master) dcosRoutes() []httpapi.Route {
+func (m *master) dcosRoutes(pages *pageapi.API) []httpapi.Route {
 	return dcosapi.Routes(dcosapi.Options{
 		Edition:     httpapi.Edition(m.cfg.Edition),
 		ClusterID:   m.cfg.ShownClusterID,
@@ -19,6 +20,7 @@ func (m *master) dcosRoutes() []httpapi.Route {
 		Version:     version,
 		Commit:      buildCommit(),
 		CA:          m.authority,
+		Browser:     pages.Home,
 	})
 }
 

@@ -67,7 +67,7 @@ var house = map[string][]string{
 	"httpapi/login/web":  {}, // how identity providers are asked
 	"httpapi/login/oidc": {"httpapi/login/web"},
 	"httpapi/page":       {"httpapi"},
-	"httpapi/pageapi":    {"fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/page", "keyring"},
+	"httpapi/pageapi":    {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/page"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
 		"keyring/pgp", "keyring/secretmem", "keyring/shamir"},
@@ -81,8 +81,8 @@ var house = map[string][]string{
 	"cmd/gatehouse": {"cmd/gatehouse/cli", "cmd/gatehouse/doctor", "cluster", "cluster/disk", "cluster/nameserver", "fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/secret", "fsm/state",
 		"httpapi", "httpapi/audit", "httpapi/auditapi", "httpapi/client", "httpapi/cutoff", "httpapi/dcosapi", "httpapi/declare", "httpapi/declareapi", "httpapi/directoryapi", "httpapi/iamapi", "httpapi/keyholder",
 		"httpapi/login", "httpapi/login/ldap", "httpapi/login/oidc", "httpapi/login/web", "httpapi/loginapi", "httpapi/ssoapi",
-		"httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/storeapi",
-		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token", "httpapi/login/oidc", "httpapi/login/web"},
+		"httpapi/pageapi", "httpapi/policyapi", "httpapi/provider", "httpapi/secretsapi", "httpapi/storeapi",
+		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
 	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},

@@ -9,12 +9,13 @@ import (
 	"gatehouse/httpapi/login/oidc"
 	"gatehouse/httpapi/login/web"
 	"gatehouse/httpapi/loginapi"
+	"gatehouse/httpapi/pageapi"
 	"gatehouse/httpapi/ssoapi"
 	"gatehouse/keyring/password"
 	"gatehouse/keyring/token"
 )
 
-// identityRoutes are the rows that concern users and their logins.
+// identityRoutes are the rows that concern users and their logins, and what greets them.
 func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 	seam, submitter := clusterSeam{m.node}, submitSeam{m.machine, m.node}
 	edition, passwords := httpapi.Edition(m.cfg.Edition), password.New(password.Options{})
@@ -30,6 +31,7 @@ func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 			Secure: m.cfg.cookieSecure()},
 		RefuseLongLived: m.cfg.RefuseLongLived, MinServiceKeyBits: m.cfg.MinServiceKeyBits,
 	})
+	pages := pageapi.New(pageapi.Options{Login: logins, Keys: m.ring, Edition: edition, ClusterName: m.cfg.ClusterName})
 	return slices.Concat(
 		iamapi.New(iamapi.Options{
 			Submitter: submitter, Login: logins, Passwords: passwords, Keys: m.ring, Masters: seam, Logger: m.log,
@@ -40,5 +42,7 @@ func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 			Login: logins, Keys: m.ring, Logger: m.log, Secure: m.cfg.cookieSecure(),
 			OIDC: oidc.New(oidc.Options{Web: web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}), Logger: m.log}),
 		}),
+		pages.Routes(),
+		m.dcosRoutes(pages),
 	)
 }

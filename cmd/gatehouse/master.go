@@ -150,7 +150,7 @@ func (m *master) newServer() (*httpapi.Server, error) {
 	routes = append(routes, m.directoryAPI.Routes()...)
 	policies := m.policies()
 	return httpapi.New(httpapi.Options{
-		Routes:         slices.Concat(routes, policies.Routes(), m.dcosRoutes()),
+		Routes:         slices.Concat(routes, policies.Routes()),
 		Cluster:        seam,
 		Machine:        m.machine,
 		Verifier:       verifierSeam{verifier},

@@ -29,6 +29,7 @@ import (
 	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/loginapi"
+	"gatehouse/httpapi/pageapi"
 	"gatehouse/httpapi/policyapi"
 	"gatehouse/httpapi/ssoapi"
 	"gatehouse/keyring"
@@ -172,6 +173,7 @@ func (m *master) routes(logger *slog.Logger) []httpapi.Route {
 			Now: m.house.clock.Now, Edition: m.house.setting.edition}),
 		loginapi.New(loginapi.Options{Login: logins, Edition: m.house.setting.edition}),
 		ssoapi.New(ssoapi.Options{Login: logins, OIDC: party{}, Keys: ring(), Logger: logger}),
+		pageapi.New(pageapi.Options{Login: logins, Keys: ring()}).Routes(),
 	)
 	policies := policyapi.New(policyapi.Options{Open: m.house.setting.authorization == httpapi.AuthorizationOpen})
 	return slices.Concat(rows, m.secretRoutes(logger), m.directoryRoutes(logger), policies.Routes(),

@@ -120,8 +120,10 @@ func lines() []line {
 		{id: "dcos.buildinfo", rule: anyone, method: "GET", target: "/pkgpanda/active.buildinfo.full.json", status: 200},
 		{id: "dcos.metadata", rule: anyone, method: "GET", target: "/metadata", status: 200},
 		{id: "dcos.state-summary", rule: anyone, method: "GET", target: "/mesos/state-summary", status: 200},
-		{id: "dcos.acs", rule: anyone, method: "GET", target: prefix, status: 404},     // a token is what is asked for
-		{id: "dcos.login", rule: public, method: "GET", target: "/login", status: 404}, // says how to log in
+		{id: "dcos.acs", rule: anyone, method: "GET", target: prefix, status: 404}, // a token is what is asked for
+		{id: "page.login", rule: public, method: "GET", target: "/login", status: 200},
+		{id: "page.login.form", rule: public, method: "POST", target: "/login", status: 403}, // without a form
+		{id: "page.logout", rule: public, method: "POST", target: "/logout", status: 303},
 		{id: "ops.health", rule: public, method: "GET", target: ours + "/health", status: 200},
 		{id: "ops.health.leader", rule: public, method: "GET", target: ours + "/health/leader", status: 200},
 		{id: "ops.health.strict", rule: public, method: "GET", target: ours + "/health/strict", status: 200},

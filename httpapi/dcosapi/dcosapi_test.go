@@ -86,7 +86,7 @@ func ask(h http.Handler, method, path, token string) *httptest.ResponseRecorder 
 var paths = map[string]string{
 	"dcos.root": "/", "dcos.version": "/dcos-metadata/dcos-version.json", "dcos.ca": "/ca/dcos-ca.crt",
 	"dcos.buildinfo": "/pkgpanda/active.buildinfo.full.json", "dcos.metadata": "/metadata", "dcos.state-summary": "/mesos/state-summary",
-	"dcos.acs": "/acs/api/v1", "dcos.login": "/login",
+	"dcos.acs": "/acs/api/v1",
 }
 
 func TestGoldenAnswers(t *testing.T) {
@@ -173,16 +173,29 @@ func TestAGoodTokenIsKnownByAHead(t *testing.T) {
 	}
 }
 
-func TestTheLoginPageIsOfTheOpenEdition(t *testing.T) {
-	if w := ask(serve(t, dcosapi.Options{}), http.MethodGet, "/login", ""); w.Code != http.StatusNotFound || w.Body.Len() != 0 {
-		t.Errorf("enterprise: got %d %q, want 404 without a body", w.Code, w.Body)
+func TestBrowsersGetAPageAtTheRootAndProgramsDoNot(t *testing.T) {
+	page := func(context.Context, *httpapi.Request) (*httpapi.Response, error) {
+		return &httpapi.Response{Status: http.StatusSeeOther, Header: http.Header{"Location": {"/login"}}}, nil
 	}
-	w := ask(serve(t, dcosapi.Options{Edition: httpapi.Open}), http.MethodGet, "/login?redirect_uri=urn:ietf:wg:oauth:2.0:oob", "")
-	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "--provider=dcos-users") {
-		t.Errorf("open: got %d %q, want 404 that says what to do", w.Code, w.Body)
-	}
-	if where := w.Header().Get("Location"); where != "" {
-		t.Errorf("open: sent to %s", where)
+	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+	for _, c := range []struct {
+		method, accept string
+		browser        httpapi.Handler
+		want           int
+	}{
+		{"GET", browser, page, 303}, {"GET", "Text/HTML", page, 303},
+		{"GET", "", page, 200}, {"GET", "*/*", page, 200}, {"GET", "application/json", page, 200},
+		{"HEAD", "", page, 200}, {"HEAD", browser, page, 200}, {"GET", browser, nil, 200},
+	} {
+		r := httptest.NewRequest(c.method, "/", nil)
+		if c.accept != "" {
+			r.Header.Set("Accept", c.accept)
+		}
+		w := httptest.NewRecorder()
+		serve(t, dcosapi.Options{Browser: c.browser}).ServeHTTP(w, r)
+		if w.Code != c.want || c.want == 200 && w.Header().Get("Content-Type") != "text/plain; charset=utf-8" || w.Header().Get("Vary") != "Accept" {
+			t.Errorf("%s / with Accept %q: %d %v, want %d", c.method, c.accept, w.Code, w.Header(), c.want)
+		}
 	}
 }
 

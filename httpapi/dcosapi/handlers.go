@@ -12,11 +12,19 @@ import (
 
 const textContentType = "text/plain; charset=utf-8"
 
-// root answers what stands at the address of the cluster. Command lines ask for it to learn where redirects lead.
-func (a *api) root(context.Context, *httpapi.Request) (*httpapi.Response, error) {
+// root answers what stands at the address of the cluster. Command lines ask for it, with HEAD, to learn where redirects lead.
+func (a *api) root(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
+	if a.Browser != nil && r.Method == http.MethodGet && r.AcceptsPages() {
+		resp, err := a.Browser(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		resp.Header.Set("Vary", "Accept")
+		return resp, nil
+	}
 	text := fmt.Sprintf("This is Gatehouse %s, the identity and access management of a DC/OS-style cluster.\n"+
 		"Its API is at /acs/api/v1, its health at /gatehouse/v1/health, and its description at /gatehouse/v1/openapi.yaml.\n", a.Version)
-	return &httpapi.Response{Raw: []byte(text), ContentType: textContentType}, nil
+	return &httpapi.Response{Raw: []byte(text), ContentType: textContentType, Header: http.Header{"Vary": {"Accept"}}}, nil
 }
 
 // versionBody is what DC/OS says of itself, without the two members that name an image of DC/OS: there is none.
@@ -75,13 +83,4 @@ func (a *api) id(r *httpapi.Request) string { return cmp.Or(a.ClusterID, r.State
 // acs is the base path itself. Clients look here whether a token is wanted (contract 2.2); who has one finds nothing.
 func (a *api) acs(context.Context, *httpapi.Request) (*httpapi.Response, error) {
 	return nil, fault.New(fault.NotFound, "no such route")
-}
-
-// login is where the open edition sent browsers to its public identity provider. Nobody answers for that provider any more, and
-// whoever came to own its name could log in as anybody, so it is not believed, and the person who is sent here is told.
-func (a *api) login(context.Context, *httpapi.Request) (*httpapi.Response, error) {
-	const text = "This cluster does not take logins of the public identity provider of DC/OS.\n" +
-		"Log in with a password (dcos auth login --provider=dcos-users) or with the private key of a service account\n" +
-		"(dcos auth login --provider=dcos-services --username=UID --private-key=FILE).\n"
-	return &httpapi.Response{Status: http.StatusNotFound, Raw: []byte(text), ContentType: textContentType}, nil
 }

@@ -20,6 +20,8 @@ type Options struct {
 	DCOSVersion string
 	// Version and Commit say what this binary was built from.
 	Version, Commit string
+	// Browser answers GET / of browsers, which accept text/html by that name; nil: like everybody's.
+	Browser httpapi.Handler
 	// CA returns the certificates, PEM, that clients need to trust the certificate of a master; nil, or none, when there are
 	// none to hand out. It is called for every request.
 	CA func() []byte
@@ -38,7 +40,7 @@ func Routes(o Options) []httpapi.Route {
 		o.Edition = httpapi.Enterprise
 	}
 	a := &api{o}
-	rows := []httpapi.Route{
+	return []httpapi.Route{
 		everybody("dcos.root", "/", a.root),
 		everybody("dcos.version", "/dcos-metadata/dcos-version.json", a.version),
 		everybody("dcos.ca", "/ca/dcos-ca.crt", a.ca),
@@ -47,10 +49,6 @@ func Routes(o Options) []httpapi.Route {
 		user("dcos.state-summary", "/mesos/state-summary", a.stateSummary),
 		user("dcos.acs", "/acs/api/v1", a.acs),
 	}
-	if o.Edition == httpapi.Open {
-		rows = append(rows, everybody("dcos.login", "/login", a.login))
-	}
-	return rows
 }
 
 func everybody(id, path string, h httpapi.Handler) httpapi.Route {

@@ -68,6 +68,11 @@ func LogoutCookie() *http.Cookie {
 	}
 }
 
+// SignOutCookies clear both cookies, for a page of ours that signs people out: there the info cookie is nobody else's to remove.
+func SignOutCookies() []*http.Cookie {
+	return []*http.Cookie{LogoutCookie(), {Name: infoCookie, Path: "/", MaxAge: -1}}
+}
+
 // seconds is the Max-Age of a lifetime. Go leaves a Max-Age of 0 out and the cookie would live as long as the browser, so a life under
 // one second becomes "expire at once".
 func seconds(life time.Duration) int {

@@ -1,8 +1,6 @@
 package page
 
-import (
-	"gatehouse/httpapi"
-)
+import "gatehouse/httpapi"
 
 // LoginData is what the login page shows.
 type LoginData struct {
@@ -34,6 +32,8 @@ func Login(d LoginData) *httpapi.Response {
 // HomeData is what the page of somebody who is signed in shows.
 type HomeData struct {
 	Cluster, UID, Description string
+	// Error says what went wrong, as plain text.
+	Error string
 }
 
 // Home is what stands at the address of the cluster for somebody who is signed in.

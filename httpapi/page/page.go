@@ -68,7 +68,7 @@ func (s sheet) header() http.Header {
 	return http.Header{
 		"Content-Security-Policy":    {s.policy()},
 		"X-Frame-Options":            {"DENY"},
-		"Referrer-Policy":            {"no-referrer"},
+		"Referrer-Policy":            {"same-origin"}, // with no-referrer, forms would be sent with "Origin: null"
 		"Permissions-Policy":         {permissions},
 		"Cross-Origin-Opener-Policy": {"same-origin"},
 		"Cache-Control":              {"no-store"},
