@@ -53,7 +53,8 @@ func run(m *testing.M) int {
 func shared(t *testing.T) *rig.Cluster {
 	t.Helper()
 	common.once.Do(func() {
-		common.cluster, common.err = rig.Start(context.Background(), rig.Options{Dir: common.dir, Binary: binary})
+		common.cluster, common.err = rig.Start(context.Background(), rig.Options{Dir: common.dir, Binary: binary,
+			Flags: []string{"--allow-insecure-providers"}}) // those of the tests are on loopback
 	})
 	if common.err != nil {
 		t.Fatal(common.err)
