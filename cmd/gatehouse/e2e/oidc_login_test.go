@@ -44,7 +44,7 @@ func TestAnOpenIDLoginGoesThroughEveryMaster(t *testing.T) {
 }
 
 // remove removes a user that a login creates.
-func (c *company) remove(t *testing.T, uid string) {
+func (c *openIDCompany) remove(t *testing.T, uid string) {
 	t.Helper()
 	request := rig.Request{Method: http.MethodDelete, URL: userURL(c.cluster.Masters[0], uid), Token: superuser(t, c.cluster)}
 	t.Cleanup(func() { _, _ = c.cluster.Client.Do(context.Background(), request) })
@@ -154,6 +154,10 @@ func TestIDTokensLogIn(t *testing.T) {
 		token := must[string](t)(p.IDToken(t.Context(), account))
 		return must[rig.Answer](t)(c.Client.Do(t.Context(), rig.Request{Method: http.MethodPost, URL: m.API + "/acs/api/v1/auth/login", Body: map[string]string{"token": token}}))
 	}
+	if answer := login("alice"); answer.Status != http.StatusUnauthorized || !strings.Contains(string(answer.Body), "user unknown") {
+		t.Errorf("nobody knows alice: %d %s", answer.Status, answer.Body)
+	}
+	putUser(t, c, m, "alice@example.com", map[string]any{"provider_type": "oidc", "provider_id": p.Issuer})
 	answer := login("alice")
 	var body struct{ Token string }
 	if answer.Status != http.StatusOK || json.Unmarshal(answer.Body, &body) != nil {

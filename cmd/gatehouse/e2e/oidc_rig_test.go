@@ -13,8 +13,8 @@ import (
 	"gatehouse/cmd/gatehouse/e2e/rig"
 )
 
-// company is an OpenID provider through which people log in to the common cluster. The browser comes back to back.
-type company struct {
+// openIDCompany is an OpenID provider through which people log in to the common cluster. The browser comes back to back.
+type openIDCompany struct {
 	*rig.OIDCProvider
 	cluster *rig.Cluster
 	back    *rig.Master
@@ -30,7 +30,7 @@ var accounts = map[string]map[string]any{
 }
 
 // startCompany starts a provider; o needs no redirect URIs.
-func startCompany(t *testing.T, o rig.OIDCOptions) *company {
+func startCompany(t *testing.T, o rig.OIDCOptions) *openIDCompany {
 	t.Helper()
 	c := shared(t)
 	back := c.Masters[1]
@@ -43,15 +43,12 @@ func startCompany(t *testing.T, o rig.OIDCOptions) *company {
 			t.Logf("the OpenID provider's log:\n%s", p.Log())
 		}
 	})
-	company := &company{p, c, back, "company-" + strings.ToLower(named(t, "x"))}
-	if len(company.id) > 60 {
-		company.id = "c" + company.id[len(company.id)-50:]
-	}
-	return company
+	id := strings.NewReplacer("_", "-", ".", "-").Replace(named(t, "idp"))
+	return &openIDCompany{p, c, back, id[max(0, len(id)-40):]}
 }
 
 // configure makes the cluster know the provider, with these changes of its configuration, for as long as the test runs.
-func (c *company) configure(t *testing.T, changes map[string]any) {
+func (c *openIDCompany) configure(t *testing.T, changes map[string]any) {
 	t.Helper()
 	body := c.Configuration(c.back.API + "/")
 	maps.Copy(body, changes)
@@ -65,7 +62,7 @@ func (c *company) configure(t *testing.T, changes map[string]any) {
 }
 
 // visitor has no cookies yet.
-func (c *company) visitor(t *testing.T) *rig.Visitor {
+func (c *openIDCompany) visitor(t *testing.T) *rig.Visitor {
 	t.Helper()
 	v := must[*rig.Visitor](t)(rig.NewVisitor(c.Authority.PEM))
 	t.Cleanup(v.Close)
@@ -73,13 +70,13 @@ func (c *company) visitor(t *testing.T) *rig.Visitor {
 }
 
 // begin begins a login at a master and answers where that sends the browser.
-func (c *company) begin(t *testing.T, v *rig.Visitor, m *rig.Master, query string) *rig.Page {
+func (c *openIDCompany) begin(t *testing.T, v *rig.Visitor, m *rig.Master, query string) *rig.Page {
 	t.Helper()
 	return must[*rig.Page](t)(v.Get(t.Context(), m.API+"/acs/api/v1/auth/login?oidc-provider="+c.id+query))
 }
 
 // sentBack is a login up to the redirect with which the provider sends the browser back.
-func (c *company) sentBack(t *testing.T, v *rig.Visitor, m *rig.Master, query, account string) *url.URL {
+func (c *openIDCompany) sentBack(t *testing.T, v *rig.Visitor, m *rig.Master, query, account string) *url.URL {
 	t.Helper()
 	page := c.begin(t, v, m, query)
 	if page.Status != http.StatusFound {
@@ -90,7 +87,7 @@ func (c *company) sentBack(t *testing.T, v *rig.Visitor, m *rig.Master, query, a
 }
 
 // login is a whole login that starts at m. It answers what the callback does, before the browser goes on.
-func (c *company) login(t *testing.T, v *rig.Visitor, m *rig.Master, query, account string) *rig.Page {
+func (c *openIDCompany) login(t *testing.T, v *rig.Visitor, m *rig.Master, query, account string) *rig.Page {
 	t.Helper()
 	return must[*rig.Page](t)(v.Get(t.Context(), c.sentBack(t, v, m, query, account).String()))
 }

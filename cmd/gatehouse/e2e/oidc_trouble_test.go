@@ -40,7 +40,7 @@ func TestCertificatesOfOpenIDProvidersAreVerified(t *testing.T) {
 }
 
 // awaitLog waits until a master has written text into its log.
-func (c *company) awaitLog(t *testing.T, text string) {
+func (c *openIDCompany) awaitLog(t *testing.T, text string) {
 	t.Helper()
 	await(t, quick, "a line in a log", func(context.Context) error {
 		for _, m := range c.cluster.Masters {
