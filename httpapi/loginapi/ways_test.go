@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"gatehouse/fsm/command"
+	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/apitest"
 )
@@ -54,4 +56,25 @@ func TestLogoutClearsOneCookie(t *testing.T) {
 
 func (m *master) look(path string) apitest.Answer {
 	return m.Call(apitest.Call{Method: http.MethodGet, Path: prefix + path})
+}
+
+func TestConfiguredProvidersAreWaysToLogIn(t *testing.T) {
+	h := newHouse(t, 1)
+	h.Do(command.CreateProvider{Provider: iam.Provider{ID: "dex", Description: "Dex é <&>", OIDC: &iam.OIDCProvider{
+		Issuer: "https://dex.example.com/", BaseURL: "https://c.example.com", ClientID: "me", SealedSecret: []byte("sealed")}}})
+	h.Do(command.CreateProvider{Provider: iam.Provider{ID: "shib", Description: "Shibboleth", SAML: &iam.SAMLProvider{
+		Metadata: "<EntityDescriptor/>", BaseURL: "https://c.example.com"}}})
+	var got map[string]loginWay
+	h.Leader().look("/auth/providers").Is(t, http.StatusOK).Into(t, &got)
+	for id, want := range map[string]loginWay{
+		"dex": {"oidc-authorization-code-flow", "Dex é <&>", "browser-prompt-authtoken",
+			providerConfig{"/acs/api/v1/auth/login?oidc-provider=dex&target=dcos:authenticationresponse:html"}},
+		"shib": {"saml-sp-initiated", "Shibboleth", "browser-prompt-authtoken",
+			providerConfig{"/acs/api/v1/auth/login?saml-provider=shib&target=dcos:authenticationresponse:html"}},
+		"dcos-users": usersProvider, "dcos-services": servicesProvider,
+	} {
+		if got[id] != want {
+			t.Errorf("%s is %+v, want %+v", id, got[id], want)
+		}
+	}
 }
