@@ -33,7 +33,7 @@ func (a *app) ldapConfigSetCommand() *cobra.Command {
 				return sentence(result{Result: "configured"}, "Configured the directory %s. Whether it can be asked: gatehouse ldap test UID", d.Host), err
 			})(cmd, args)
 		})
-	cmd.Long = "Replaces the whole configuration by the file, which is YAML or JSON with the members of PUT /ldap/config:\n\n" +
+	cmd.Long = "Replaces the whole configuration by the file: YAML or JSON with the members of PUT /ldap/config, such as\n\n" +
 		"  host: ldap.example\n  port: 636\n  use-ldaps: true\n  enforce-starttls: false\n  lookup-dn: cn=gatehouse,dc=example\n" +
 		"  user-search: {search-base: 'ou=people,dc=example', search-filter-template: '(uid=%(username)s)'}\n" +
 		"  group-search: {search-base: 'ou=groups,dc=example', search-filter-template: '(cn=%(groupname)s)'}\n\n" +
