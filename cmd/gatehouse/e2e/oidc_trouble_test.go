@@ -71,7 +71,7 @@ func TestAProviderThatIsDownHoldsUpNobody(t *testing.T) {
 	if took := time.Since(began); took > quick {
 		t.Errorf("the callback took %v", took)
 	}
-	c.awaitLog(t, "exchange the code")
+	c.awaitLog(t, "identity provider cannot be asked")
 	// A provider that nobody can reach can be configured, and others log in.
 	c.id += "-unknown"
 	c.configure(t, nil)
