@@ -19,6 +19,8 @@ type loginFlags struct {
 	name, uid  string
 	password   passwordFlags
 	serviceKey string
+	provider   string // an identity provider
+	paste      bool   // its token, by hand
 }
 
 const howToLogIn = "use --password-file FILE, --password-stdin or --service-key FILE"
@@ -32,7 +34,11 @@ func (a *app) loginCommand() *cobra.Command {
 			"makes the cluster the current one. Asks for the password on a terminal.\n\n" +
 			"A service account logs in with --service-key: its private key (with --uid), or the login secret\n" +
 			"that gatehouse service-account create made. Such a login is renewed by itself as long as the\n" +
-			"file stays where it is.",
+			"file stays where it is.\n\n" +
+			"With --provider you log in in a browser, through an identity provider of your company: the command\n" +
+			"line opens it (the program in BROWSER, or xdg-open) and waits five minutes on a port of this machine.\n" +
+			"Where no browser can reach this machine, --paste asks for the token that the browser shows. The URL\n" +
+			"must be the address under which the identity provider knows the cluster.",
 		Example: "  gatehouse login --url https://cluster.example --uid alice\n" +
 			"  gatehouse login --url https://m1.example,https://m2.example --name prod --uid alice --password-file password.txt\n" +
 			"  gatehouse login --url https://cluster.example --ca-cert dcos-ca.crt --name ci --service-key deployer.json\n" +
@@ -45,6 +51,8 @@ func (a *app) loginCommand() *cobra.Command {
 	flags.StringVar(&f.name, "name", "", "remember the cluster under this `NAME` (default: the host of the URL; GATEHOUSE_CLUSTER)")
 	flags.StringVar(&f.uid, "uid", "", "the user or service account that logs in")
 	flags.StringVar(&f.serviceKey, "service-key", "", "log in with the private key or login secret in `FILE`")
+	flags.StringVar(&f.provider, "provider", "", "log in in a browser, through the identity provider with this `ID`")
+	flags.BoolVar(&f.paste, "paste", false, "with --provider: ask for the token that the browser shows")
 	f.password.add(flags, "", "the password")
 	flags.StringVar(&f.name, "cluster", "", "the same as --name")
 	_ = flags.MarkHidden("cluster")
@@ -59,14 +67,10 @@ func (a *app) login(cmd *cobra.Command, f *loginFlags) error {
 	}
 	key, errKey := f.readKey()
 	t, errTarget := a.loginTarget(f, key)
-	if err := all(errBoth, errKey, errTarget); err != nil {
+	if err := all(errBoth, f.checkProvider(cmd), errKey, errTarget); err != nil {
 		return err
 	}
-	credentials, err := a.credentials(cmd, f, t, key)
-	if err != nil {
-		return err
-	}
-	token, err := a.exchange(cmd.Context(), t, credentials)
+	token, err := a.obtain(cmd, f, t, key)
 	if err != nil {
 		return err
 	}
@@ -74,6 +78,18 @@ func (a *app) login(cmd *cobra.Command, f *loginFlags) error {
 		return err
 	}
 	return a.show(a.loggedIn(t, token))
+}
+
+// obtain gets the token of the login, in the way that the flags name.
+func (a *app) obtain(cmd *cobra.Command, f *loginFlags, t *target, key serviceKey) (client.Token, error) {
+	if f.provider != "" {
+		return a.throughProvider(cmd.Context(), t, f)
+	}
+	credentials, err := a.credentials(cmd, f, t, key)
+	if err != nil {
+		return client.Token{}, err
+	}
+	return a.exchange(cmd.Context(), t, credentials)
 }
 
 func (f *loginFlags) readKey() (key serviceKey, err error) {
