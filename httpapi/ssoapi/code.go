@@ -9,7 +9,7 @@ import (
 	"gatehouse/httpapi/login/flow"
 )
 
-// codeBody is what a command line sends.
+// codeRequest is what a command line sends.
 type codeRequest struct {
 	Code     string `json:"code"`
 	Verifier string `json:"verifier"`
