@@ -19,7 +19,8 @@ import (
 func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 	seam, submitter := clusterSeam{m.node}, submitSeam{m.machine, m.node}
 	edition, passwords := httpapi.Edition(m.cfg.Edition), password.New(password.Options{})
-	party := oidc.New(oidc.Options{Web: web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}), Logger: m.log})
+	m.providers = web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}) // one, as it bounds all requests together
+	party := oidc.New(oidc.Options{Web: m.providers, Logger: m.log})
 	logins := login.New(login.Options{
 		Submitter: submitter, Reader: seam, Machine: m.machine, Passwords: passwords, Issuer: token.NewIssuer(m.ring, 0),
 		ServiceLogins: verifier, Logger: m.log,
@@ -40,7 +41,7 @@ func (m *master) identityRoutes(verifier *token.Verifier) []httpapi.Route {
 		loginapi.New(loginapi.Options{Login: logins, Edition: edition}),
 		ssoapi.New(ssoapi.Options{
 			Login: logins, Keys: m.ring, Logger: m.log, Secure: m.cfg.cookieSecure(),
-			OIDC: oidc.New(oidc.Options{Web: web.New(web.Options{AllowInsecure: m.cfg.AllowInsecureProviders}), Logger: m.log}),
+			OIDC: party,
 		}),
 		pages.Routes(),
 		m.dcosRoutes(pages),

@@ -25,6 +25,7 @@ import (
 	"gatehouse/httpapi/auditapi"
 	"gatehouse/httpapi/cutoff"
 	"gatehouse/httpapi/declareapi"
+	"gatehouse/httpapi/login/web"
 	"gatehouse/keyring"
 	"gatehouse/keyring/token"
 )
@@ -47,6 +48,8 @@ type master struct {
 	server *httpapi.Server
 	names  *names                 // nil unless --dns-listen is set
 	status atomic.Pointer[status] // set when there is a node
+
+	providers *web.Web // how identity providers are asked
 
 	admin   door // the API listeners have doors of their own
 	servers []*http.Server
@@ -176,6 +179,7 @@ func (m *master) collectors() []prometheus.Collector {
 	all = append(all, m.hub.Collectors()...)
 	all = append(all, m.rules.collectors()...)
 	all = append(all, m.directory.Collectors()...)
+	all = append(all, m.providers.Collectors()...)
 	all = append(all, m.directoryAPI.Collectors()...)
 	if m.tls != nil {
 		all = append(all, m.tls.collectors()...)
