@@ -12,9 +12,10 @@ import (
 
 var administer = iam.Right{RID: iam.AdminRouterACS, Action: iam.Full}
 
-// newDelegate is a house in which bob administers without being a superuser.
+// newDelegate is a company in which bob administers without being a superuser.
 func newDelegate(t *testing.T) *machine {
-	m := newHouse(t)
+	m, _ := newCompany(t)
+	m.must(AdmitUser{User: ldapUser("lena"), Version: m.s.Directory().Version})
 	m.must(CreateACL{ACL: iam.ACL{RID: iam.AdminRouterACS}})
 	m.must(GrantAction{RID: iam.AdminRouterACS, Principal: "bob", Action: iam.Full})
 	m.must(newGroup("admins"))
@@ -63,6 +64,8 @@ func superuserChanges() []Command {
 		CreateProvider{Provider: saml("other")}, DeleteProvider{Type: iam.SAML, ID: "adfs"}, UpdateProvider{Provider: saml("adfs")},
 		changes(Change{Provider: ptr(saml("other"))}), changes(Change{Provider: ptr(saml("adfs")), Remove: true}),
 		changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID, Description: "x"}}), changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID}, Remove: true}),
+		PutDirectory{Directory: fullDirectory()}, DeleteDirectory{}, SyncDirectory{CreateUsers: []iam.User{ldapUser("lars")}},
+		SyncDirectory{RemoveUsers: []string{"lena"}, TokenLife: life}, SyncDirectory{CreateGroups: []iam.Group{{GID: "staff", ProviderType: iam.LDAP}}},
 	}
 }
 

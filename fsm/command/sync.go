@@ -84,7 +84,8 @@ func (c SyncDirectory) check(t *state.Txn, h Header) error {
 	return nil
 }
 
-// remove drops users and groups of the directory. The members of a removed group stay.
+// remove drops users and groups of the directory. The members of a removed group stay. Who asked may go with them, and was
+// looked at before.
 func (c SyncDirectory) remove(t *state.Txn, h Header) error {
 	for _, uid := range c.RemoveUsers {
 		if u, ok := t.User(uid); ok && u.ProviderType == iam.LDAP {
@@ -95,7 +96,7 @@ func (c SyncDirectory) remove(t *state.Txn, h Header) error {
 	}
 	for _, gid := range c.RemoveGroups {
 		if g, ok := t.Group(gid); ok && g.ProviderType == iam.LDAP {
-			if err := deleteGroup(t, delegation(t, h), g); err != nil {
+			if err := deleteGroup(t, delegate{t: t}, g); err != nil {
 				return err
 			}
 		}

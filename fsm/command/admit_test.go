@@ -1,0 +1,143 @@
+package command
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/fsm/fault"
+	"gatehouse/fsm/iam"
+	"gatehouse/fsm/state"
+)
+
+func TestAnAdmittedUserHasNoRights(t *testing.T) {
+	m, version := newCompany(t)
+	m.must(CreateProvider{Provider: saml("adfs")})
+	adfs := m.s.Index()
+	for _, c := range []AdmitUser{
+		{User: ldapUser("lena"), Version: version},
+		{User: iam.User{UID: "sven", Description: "Sven", ProviderType: iam.SAML, ProviderID: "adfs"}, Version: adfs},
+		{User: iam.User{UID: "olga@example.com", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"}}, // by an ID token
+	} {
+		m.must(c)
+		got, ok := m.s.User(c.User.UID)
+		if !ok {
+			t.Fatalf("%s was not created", c.User.UID)
+		}
+		if diff := cmp.Diff(c.User, *got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if rights := rightsOf(m.s, c.User.UID); rights != "" {
+			t.Errorf("%s has %s", c.User.UID, rights)
+		}
+	}
+}
+
+// rightsOf lists the groups and resources of the user.
+func rightsOf(s *state.State, uid string) string {
+	var rights []string
+	for gid := range s.GroupsOf(uid) {
+		rights = append(rights, gid)
+	}
+	for g := range s.GrantsOf(uid, false) {
+		rights = append(rights, g.RID)
+	}
+	return strings.Join(rights, " ")
+}
+
+// A login of a known user changes neither the description that somebody has given nor what the user may do.
+func TestAdmittingAKnownUserChangesNothing(t *testing.T) {
+	m, version := newCompany(t)
+	admit := AdmitUser{User: ldapUser("lena"), Version: version}
+	m.must(admit)
+	m.must(UpdateUser{UID: "lena", Description: ptr("Lena of accounting")})
+	m.must(AddMember{GID: "devs", UID: "lena"})
+	m.must(admit)
+	if u, _ := m.s.User("lena"); u.Description != "Lena of accounting" || rightsOf(m.s, "lena") != "devs" {
+		t.Errorf("description %q, rights %q", u.Description, rightsOf(m.s, "lena"))
+	}
+}
+
+// Whoever vouches for a uid gets no user of somebody else by it (hostile D9, O7).
+func TestAdmitUserTakesOverNobody(t *testing.T) {
+	m, version := newCompany(t)
+	m.must(CreateProvider{Provider: saml("adfs")})
+	adfs := m.s.Index()
+	m.must(CreateProvider{Provider: dex()})
+	oidc := m.s.Index()
+	m.must(AdmitUser{User: ldapUser("lena"), Version: version})
+	m.must(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs"}, Version: adfs})
+	m.must(AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "https://idp"}})
+
+	ofDex := func(uid string) iam.User { return iam.User{UID: uid, ProviderType: iam.OIDC, ProviderID: "dex"} }
+	for name, c := range map[string]AdmitUser{
+		"a local user":        {User: ldapUser("alice"), Version: version},
+		"a service account":   {User: ldapUser("robot"), Version: version},
+		"a user of SAML":      {User: ldapUser("sven"), Version: version},
+		"a user of LDAP":      {User: ofDex("lena"), Version: oidc},
+		"of another provider": {User: ofDex("olga"), Version: oidc},
+		"an invalid uid":      {User: ldapUser("a b"), Version: version},
+		"no uid":              {User: ldapUser(""), Version: version},
+		"a reserved uid":      {User: ldapUser("anonymous"), Version: version},
+		"a long uid":          {User: ldapUser(strings.Repeat("a", iam.MaxUID+1)), Version: version},
+		"an internal user":    {User: *regular("new")},
+		"with a password":     {User: iam.User{UID: "new", PasswordHash: "$6$x", ProviderType: iam.LDAP}, Version: version},
+		"with a key":          {User: iam.User{UID: "new", PublicKey: "pem", ProviderType: iam.LDAP}, Version: version},
+		"no provider id":      {User: iam.User{UID: "new", ProviderType: iam.OIDC}},
+	} {
+		if _, err := m.apply(m.header(), c); !fault.Is(err, fault.CannotImportUser) {
+			t.Errorf("%s: %v, want %s", name, err, fault.CannotImportUser)
+		}
+	}
+}
+
+// Between the answer of whoever vouches and the entry the configuration may have gone.
+func TestAdmitUserNeedsTheConfigurationByWhichWasVouched(t *testing.T) {
+	m, version := newCompany(t)
+	m.must(CreateProvider{Provider: saml("adfs")})
+	adfs := m.s.Index()
+	ofADFS := iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs"}
+
+	m.refuse(AdmitUser{User: ldapUser("lena"), Version: version + 1}, fault.Conflict)
+	m.refuse(AdmitUser{User: ldapUser("lena")}, fault.Conflict)
+	m.refuse(AdmitUser{User: ofADFS, Version: adfs + 1}, fault.Conflict)
+	m.refuse(AdmitUser{User: ofADFS}, fault.Conflict)
+	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.OIDC, ProviderID: "adfs"}, Version: adfs}, fault.Conflict)
+	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "none"}, Version: adfs}, fault.Conflict)
+
+	m.must(PutDirectory{Directory: fullDirectory()})
+	m.refuse(AdmitUser{User: ldapUser("lena"), Version: version}, fault.Conflict)
+	replaced := m.s.Index()
+	m.must(DeleteDirectory{})
+	m.refuse(AdmitUser{User: ldapUser("lena"), Version: replaced}, fault.Conflict)
+	m.must(DeleteProvider{Type: iam.SAML, ID: "adfs"})
+	m.refuse(AdmitUser{User: ofADFS, Version: adfs}, fault.Conflict)
+	m.must(CreateProvider{Provider: saml("adfs")}) // again, and not the same one
+	m.refuse(AdmitUser{User: ofADFS, Version: adfs}, fault.Conflict)
+}
+
+// A known user whose provider has gone does not log in either.
+func TestAKnownUserIsNotAdmittedByAnOldConfiguration(t *testing.T) {
+	m, version := newCompany(t)
+	m.must(AdmitUser{User: ldapUser("lena"), Version: version})
+	m.must(DeleteDirectory{})
+	m.refuse(AdmitUser{User: ldapUser("lena"), Version: version}, fault.Conflict)
+}
+
+// Whoever comes after somebody who was removed starts with nothing (hostile A4).
+func TestAnAdmittedUserInheritsNothingFromWhoWasRemoved(t *testing.T) {
+	m, version := newCompany(t)
+	admit := AdmitUser{User: ldapUser("lena"), Version: version}
+	m.must(admit)
+	m.must(AddMember{GID: "devs", UID: "lena"})
+	m.must(GrantAction{RID: "dcos:x", Principal: "lena", Action: iam.Full})
+	m.must(SyncDirectory{Version: version, RemoveUsers: []string{"lena"}, TokenLife: life})
+	m.must(admit)
+	if rights := rightsOf(m.s, "lena"); rights != "" {
+		t.Errorf("lena has %s", rights)
+	}
+	if got, want := m.s.TokenCutoff("lena"), NextSecond(epoch); !got.Equal(want) {
+		t.Errorf("cut-off %v, want %v", got, want)
+	}
+}
