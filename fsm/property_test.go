@@ -14,8 +14,11 @@ import (
 	"gatehouse/fsm/state"
 )
 
-// drawCommand draws a command of the level or below.
-func drawCommand(t *rapid.T, now time.Time, level int) command.Command {
+// drawCommand draws a command of the level or below. The directory was configured last at the index.
+func drawCommand(t *rapid.T, now time.Time, level int, configured uint64) command.Command {
+	if level >= command.LevelDirectory && rapid.Bool().Draw(t, "about the directory") {
+		return drawDirectory(t, configured)
+	}
 	if level >= command.LevelSecrets && rapid.IntRange(0, 3).Draw(t, "about secrets") > 0 {
 		return drawSecret(t, now)
 	}
@@ -40,7 +43,7 @@ func drawBasic(t *rapid.T, now time.Time) command.Command {
 	return rapid.SampledFrom([]command.Command{
 		command.BeginTerm{LeaderID: text},
 		command.InitCluster{ClusterID: "c1", Level: 1, PrimaryKeyID: "k1", SigningKey: key, Superuser: &user},
-		command.SetLevel{Level: 2}, command.SetLevel{Level: 3},
+		command.SetLevel{Level: 2}, command.SetLevel{Level: 3}, command.SetLevel{Level: command.LevelDirectory},
 		command.SetPrimaryKey{KeyID: text},
 		command.RemoveServer{ID: text},
 		command.CreateUser{User: user}, command.CreateUser{User: user}, command.CreateUser{User: user},
@@ -141,22 +144,29 @@ func drawHeader(t *rapid.T, now time.Time, level int) command.Header {
 
 // drawLog draws a committed log: commands by clocks that jump, and entries that are none.
 func drawLog(t *rapid.T) []*raft.Log {
-	now, level := epoch, 1
+	now, level, configured := epoch, 1, uint64(0)
 	logs := []*raft.Log{
 		encodeEntry(t, 1, command.Header{Time: now}, command.BeginTerm{LeaderID: "s1"}),
 		encodeEntry(t, 2, command.Header{Level: 1, Time: now}, initCluster()),
 	}
+	for range rapid.IntRange(0, command.LevelDirectory-1).Draw(t, "levels above the first") {
+		level++
+		logs = append(logs, encodeEntry(t, uint64(level+1), command.Header{Level: level - 1, Term: term, Time: now}, command.SetLevel{Level: level}))
+	}
 	for i := range rapid.IntRange(0, 80).Draw(t, "entries") {
 		now = now.Add(time.Duration(rapid.IntRange(-10, 10_000).Draw(t, "seconds")) * time.Second)
-		index := uint64(3 + 2*i) // the indexes between are no-ops, which never come
+		index := uint64(3 + command.LevelDirectory + 2*i) // the indexes between are no-ops, which never come
 		if rapid.IntRange(0, 9).Draw(t, "type") == 0 {
 			logs = append(logs, &raft.Log{Index: index, Term: term, Type: raft.LogConfiguration})
 			continue
 		}
-		c := drawCommand(t, now, level)
+		c := drawCommand(t, now, level, configured)
 		logs = append(logs, encodeEntry(t, index, drawHeader(t, now, level), c))
-		if rise, ok := c.(command.SetLevel); ok {
-			level = max(level, rise.Level) // which is ahead of the state when it is refused
+		switch c := c.(type) {
+		case command.SetLevel:
+			level = max(level, c.Level) // which is ahead of the state when it is refused
+		case command.PutDirectory:
+			configured = index // the same
 		}
 	}
 	return logs
@@ -170,13 +180,16 @@ func encodeEntry(t *rapid.T, index uint64, h command.Header, c command.Command) 
 	return &raft.Log{Index: index, Term: term, Type: raft.LogCommand, Data: data}
 }
 
+// toDirectory has all levels.
+var toDirectory = Options{MaxLevel: command.LevelDirectory}
+
 // Three masters: one gets the log entry by entry, one in batches, one is replaced by its own snapshot on the way. All of
 // them must answer alike and end alike.
 func TestMastersAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logs := drawLog(t)
 		cut := rapid.IntRange(0, len(logs)).Draw(t, "snapshot after")
-		single, batched, restored := New(Options{MaxLevel: 3}), New(Options{MaxLevel: 3}), New(Options{MaxLevel: 3})
+		single, batched, restored := New(toDirectory), New(toDirectory), New(toDirectory)
 
 		var want, got []any
 		for _, l := range logs {
@@ -218,6 +231,7 @@ func locksOut(s *state.State) string {
 	for range s.Members(iam.SuperuserGroup) {
 		for u := range s.Users() {
 			_, vouched := s.Provider(u.ProviderID)
+			vouched = vouched || u.ProviderType == iam.LDAP && s.Directory() != nil
 			if iam.Superuser(s, u.UID) && !u.Locked() && (!u.Remote() || vouched) {
 				return ""
 			}
