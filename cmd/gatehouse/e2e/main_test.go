@@ -45,6 +45,9 @@ func run(m *testing.M) int {
 		if common.cluster != nil {
 			common.cluster.Close()
 		}
+		if chromium.browser != nil {
+			chromium.browser.Close()
+		}
 	}()
 	return m.Run()
 }
