@@ -46,6 +46,8 @@ type Options struct {
 	Funnel func(m *Master, o *httpapi.Options)
 	// Authorization is httpapi.AuthorizationEnterprise when empty.
 	Authorization httpapi.Authorization
+	// Start is when the house begins, Noon when zero.
+	Start time.Time
 	// Real clocks run by themselves.
 	Real bool
 	// Quiet masters neither log nor audit, for benchmarks.
@@ -85,7 +87,10 @@ type Master struct {
 // New forms a cluster with one superuser, Root.
 func New(t testing.TB, o Options) *House {
 	t.Helper()
-	h := &House{T: t, Clock: &Clock{now: Noon, real: o.Real}, options: o, term: 3}
+	if o.Start.IsZero() {
+		o.Start = Noon
+	}
+	h := &House{T: t, Clock: &Clock{now: o.Start, real: o.Real}, options: o, term: 3}
 	for i := range max(o.Masters, 1) {
 		h.Masters = append(h.Masters, h.newMaster(fmt.Sprintf("master-%d", i+1)))
 	}
@@ -103,7 +108,7 @@ func New(t testing.TB, o Options) *House {
 	return h
 }
 
-// Noon is when every house begins.
+// Noon is when a house begins that says nothing else.
 var Noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func (h *House) newMaster(id string) *Master {
@@ -177,6 +182,11 @@ func (h *House) DoAt(now time.Time, c command.Command) {
 	h.submit(command.Header{Term: h.term, Time: now}, c)
 }
 
+// Try is Do whose error is for the caller.
+func (h *House) Try(c command.Command) (command.Outcome, error) {
+	return h.Leader().Submit(context.Background(), command.Header{Term: h.term, Time: h.Clock.Now()}, c)
+}
+
 func (h *House) submit(header command.Header, c command.Command) {
 	h.T.Helper()
 	if _, err := h.Leader().Machine.Submit(context.Background(), h, header, c); err != nil {
@@ -221,14 +231,22 @@ func (h *House) Down(down bool) {
 	h.down = down
 }
 
-// Entries decodes what is in the log.
-func (h *House) Entries() (list []command.Command) {
+// Log lists the entries of the log as they are kept.
+func (h *House) Log() (entries [][]byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, l := range h.log {
-		_, c, err := command.Decode(l.Data)
+		entries = append(entries, l.Data)
+	}
+	return entries
+}
+
+// Entries decodes what is in the log.
+func (h *House) Entries() (list []command.Command) {
+	for i, entry := range h.Log() {
+		_, c, err := command.Decode(entry)
 		if err != nil {
-			h.T.Fatalf("entry %d: %v", l.Index, err)
+			h.T.Fatalf("entry %d: %v", i+1, err)
 		}
 		list = append(list, c)
 	}

@@ -8,18 +8,19 @@ import (
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/apitest"
 )
 
 // keep makes alice a member of the group keepers, who may administer.
 func (h *house) keep() {
-	h.put(people()...)
+	h.PutUsers(people()...)
 	for _, c := range []command.Command{
 		command.CreateGroup{Group: iam.Group{GID: "keepers", ProviderType: iam.Internal}},
 		command.CreateACL{ACL: iam.ACL{RID: iam.AdminRouterACS}},
 		command.GrantAction{RID: iam.AdminRouterACS, Principal: "keepers", Group: true, Action: iam.Full},
 		command.AddMember{GID: "keepers", UID: "alice"},
 	} {
-		h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, c)
+		h.Do(c)
 	}
 }
 
@@ -30,14 +31,14 @@ func TestEveryChangeCarriesTheRightThatItWasAllowedBy(t *testing.T) {
 	m := h.masters[1]
 	alice, superuser := m.tokenOf("alice", "wonderland"), m.rootToken()
 	got := map[string]iam.Right{}
-	h.put(iam.User{UID: "carol", PasswordHash: "$fake$christmas"})
+	h.PutUsers(iam.User{UID: "carol", PasswordHash: "$fake$christmas"})
 	carol := m.tokenOf("carol", "christmas")
-	began := len(h.entries())
-	m.do(call{method: "PUT", path: prefix + "/groups/g", body: `{"description":""}`, token: alice}).ok(t, http.StatusCreated)
-	m.post(superuser, "users/robot/revoke-tokens", "").ok(t, http.StatusOK)
-	m.patch(carol, "carol", `{"password":"easter","current_password":"christmas"}`).ok(t, http.StatusNoContent)
-	for i, l := range h.log[began:] {
-		header, c, err := command.Decode(l.Data)
+	began := len(h.Log())
+	m.Call(apitest.Call{Method: "PUT", Path: prefix + "/groups/g", JSON: `{"description":""}`, Token: alice}).Is(t, http.StatusCreated)
+	m.post(superuser, "users/robot/revoke-tokens", "").Is(t, http.StatusOK)
+	m.patch(carol, "carol", `{"password":"easter","current_password":"christmas"}`).Is(t, http.StatusNoContent)
+	for i, entry := range h.Log()[began:] {
+		header, c, err := command.Decode(entry)
 		if err != nil {
 			t.Fatalf("entry %d: %v", began+i, err)
 		}
@@ -66,20 +67,20 @@ func TestARevocationThatOvertakesAChangeWins(t *testing.T) {
 			h.keep()
 			m := h.masters[1]
 			alice := m.tokenOf("alice", "wonderland")
-			h.before = func(command.Command) {
-				h.before = nil
-				h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, lose)
+			h.Before = func(command.Command) error {
+				h.Before = nil
+				h.Do(lose)
+				return nil
 			}
-			m.do(call{method: "PUT", path: prefix + "/groups/g", body: `{"description":""}`, token: alice}).ok(t, http.StatusForbidden)
-			m.do(call{method: "GET", path: prefix + "/groups/g", token: m.rootToken()}).want(t, 400, "ERR_UNKNOWN_GROUP_ID", "Group with gid `g` not known.")
+			m.Call(apitest.Call{Method: "PUT", Path: prefix + "/groups/g", JSON: `{"description":""}`, Token: alice}).Is(t, http.StatusForbidden)
+			m.Call(apitest.Call{Method: "GET", Path: prefix + "/groups/g", Token: m.rootToken()}).Fails(t, 400, "ERR_UNKNOWN_GROUP_ID", "Group with gid `g` not known.")
 		})
 	}
 }
 
 // The names that a path gives are looked up as they are: nobody is somebody else by another spelling.
 func TestNobodyIsSelfByAnotherSpelling(t *testing.T) {
-	h := newHouse(t, 1)
-	h.put(people()...)
+	h := crowd(t, 1)
 	m := h.leader()
 	own := m.tokenOf("alice", "wonderland")
 	for path, status := range map[string]int{
@@ -87,8 +88,8 @@ func TestNobodyIsSelfByAnotherSpelling(t *testing.T) {
 		"/Alice/permissions": 403, "/alice%20/permissions": 403, "/alice%00/permissions": 403, "/%2561lice/permissions": 403,
 		"/bob@example.com/permissions": 403, "/alice%2Fx/permissions": 403, "//permissions": 404, "/alice//permissions": 404,
 	} {
-		if got := m.do(call{method: "GET", path: usersPath + path, token: own}); got.status != status {
-			t.Errorf("%s: got %d %s, want %d", path, got.status, got.body, status)
+		if got := m.Call(apitest.Call{Method: "GET", Path: usersPath + path, Token: own}); got.Status != status {
+			t.Errorf("%s: got %d %s, want %d", path, got.Status, got.Body, status)
 		}
 	}
 }

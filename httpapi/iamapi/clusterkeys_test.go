@@ -10,6 +10,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/secret"
 	"gatehouse/fsm/state"
+	"gatehouse/httpapi/apitest"
 	"gatehouse/keyring/autounseal"
 )
 
@@ -18,25 +19,25 @@ const newClusterKey = "00112233445566ff"
 // C19: the old cluster key stays until every master has said that it has the new one, also one that is cut off.
 func TestHostileC19ClusterKeyWaitsForEveryMaster(t *testing.T) {
 	h := newHouse(t, 3)
-	old := ring().PrimaryID()
+	old := apitest.Ring().PrimaryID()
 	token, path := h.leader().rootToken(), "cluster-keys/"+newClusterKey+"/activate"
 	both := []string{old, newClusterKey}
 	h.holders = []KeyHolder{{"m1", "one", true, both}, {"m2", "two", true, []string{old}}, {"m3", "three", false, both}}
-	h.leader().post(token, path, "").want(t, 409, "ERR_CONFLICT",
+	h.leader().post(token, path, "").Fails(t, 409, "ERR_CONFLICT",
 		"Every master must have the cluster key "+newClusterKey+" before it is activated: two (m2) does not have it, three (m3) does not answer.")
 	h.holders[1].KeyIDs = both
-	h.masters[1].post(token, path, "").want(t, 409, "ERR_CONFLICT",
+	h.masters[1].post(token, path, "").Fails(t, 409, "ERR_CONFLICT",
 		"Every master must have the cluster key "+newClusterKey+" before it is activated: three (m3) does not answer.")
 	if got := h.leader().State().Meta().PrimaryKeyID; got != old {
 		t.Fatalf("the primary key is %s, want still %s", got, old)
 	}
 	h.holders[2].Answered = true
-	h.masters[1].post(token, path, "").ok(t, http.StatusOK)
+	h.masters[1].post(token, path, "").Is(t, http.StatusOK)
 	if got := h.leader().State().Meta().PrimaryKeyID; got != newClusterKey {
 		t.Errorf("the primary key is %s, want %s", got, newClusterKey)
 	}
-	h.leader().post(token, path, "").want(t, 409, "ERR_CONFLICT", "The cluster key "+newClusterKey+" is primary already.")
-	h.leader().post(token, "cluster-keys/"+old+"/activate", "").ok(t, http.StatusOK) // and back
+	h.leader().post(token, path, "").Fails(t, 409, "ERR_CONFLICT", "The cluster key "+newClusterKey+" is primary already.")
+	h.leader().post(token, "cluster-keys/"+old+"/activate", "").Is(t, http.StatusOK) // and back
 }
 
 func TestClusterKeyThatNobodyHasIsUnknown(t *testing.T) {
@@ -44,30 +45,30 @@ func TestClusterKeyThatNobodyHasIsUnknown(t *testing.T) {
 	token := h.leader().rootToken()
 	for _, holders := range [][]KeyHolder{nil, {{"m1", "one", true, []string{"x"}}}, {{"m1", "one", false, []string{newClusterKey}}}} {
 		h.holders = holders
-		h.leader().post(token, "cluster-keys/"+newClusterKey+"/activate", "").want(t, 400, "ERR_UNKNOWN_KEY_ID", "Cluster key with id `"+newClusterKey+"` not known.")
+		h.leader().post(token, "cluster-keys/"+newClusterKey+"/activate", "").Fails(t, 400, "ERR_UNKNOWN_KEY_ID", "Cluster key with id `"+newClusterKey+"` not known.")
 	}
 }
 
 func TestRepeatedActivationOfAClusterKeyAnswersTheSame(t *testing.T) {
 	h := newHouse(t, 1)
 	h.holders = []KeyHolder{{"m1", "one", true, []string{newClusterKey}}}
-	activate := func() answer {
-		return h.leader().do(call{method: "POST", path: "/gatehouse/v1/cluster-keys/" + newClusterKey + "/activate", token: h.leader().rootToken(),
-			header: map[string]string{"Idempotency-Key": "k"}})
+	activate := func() apitest.Answer {
+		return h.leader().Call(apitest.Call{Method: "POST", Path: "/gatehouse/v1/cluster-keys/" + newClusterKey + "/activate", Token: h.leader().rootToken(),
+			Header: map[string]string{"Idempotency-Key": "k"}})
 	}
-	first := activate().ok(t, http.StatusOK)
-	if again := activate().ok(t, http.StatusOK); again.body != first.body {
-		t.Errorf("repeated: %s, first: %s", again.body, first.body)
+	first := activate().Is(t, http.StatusOK)
+	if again := activate().Is(t, http.StatusOK); again.Body != first.Body {
+		t.Errorf("repeated: %s, first: %s", again.Body, first.Body)
 	}
 }
 
 func TestClusterKeysTellWhoHasThemAndWhatNeedsThem(t *testing.T) {
 	h := newHouse(t, 2)
-	old := ring().PrimaryID()
+	old := apitest.Ring().PrimaryID()
 	h.holders = []KeyHolder{{"m1", "one", true, []string{old, newClusterKey}}, {"m2", "two", true, []string{old}}, {"m3", "three", false, []string{old}}}
-	h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, command.PrepareKey{SigningKey: *otherSigningKey()})
+	h.Do(command.PrepareKey{SigningKey: *otherSigningKey()})
 	var list array[clusterKey]
-	h.masters[1].do(call{method: "GET", path: "/gatehouse/v1/cluster-keys", token: h.leader().rootToken()}).ok(t, http.StatusOK).into(t, &list)
+	h.masters[1].Call(apitest.Call{Method: "GET", Path: "/gatehouse/v1/cluster-keys", Token: h.leader().rootToken()}).Is(t, http.StatusOK).Into(t, &list)
 	want := []clusterKey{
 		{ID: old, Primary: true, Masters: []string{"m1", "m2"}, Unconfirmed: []string{"m3"}, SigningKeys: 2},
 		{ID: newClusterKey, Masters: []string{"m1"}, Unconfirmed: []string{"m2", "m3"}},
@@ -78,7 +79,7 @@ func TestClusterKeysTellWhoHasThemAndWhatNeedsThem(t *testing.T) {
 }
 
 func TestTheSecretsOfTheDirectoryAreCounted(t *testing.T) {
-	keys := ring()
+	keys := apitest.Ring()
 	txn := state.New().Begin()
 	txn.PutDirectory(&iam.Directory{Host: "ldap", SealedLookupPassword: keys.Seal("a", []byte("x"), nil), SealedClientKey: keys.Seal("b", []byte("x"), nil)})
 	want := map[string]sealings{keys.PrimaryID(): {directorySecrets: 2}}

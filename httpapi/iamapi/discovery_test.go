@@ -10,15 +10,16 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/apitest"
 )
 
-func (m *master) look(path string) answer {
-	return m.do(call{method: "GET", path: "/acs/api/v1" + path})
+func (m *master) look(path string) apitest.Answer {
+	return m.Call(apitest.Call{Method: "GET", Path: "/acs/api/v1" + path})
 }
 
 func TestKeysOfAMasterWithoutClusterAreNotReady(t *testing.T) {
 	h := newHouse(t, 2)
-	h.masters[1].look("/auth/jwks").want(t, 503, "ERR_NO_LEADER", "This master has not joined a cluster yet.")
+	h.masters[1].look("/auth/jwks").Fails(t, 503, "ERR_NO_LEADER", "This master has not joined a cluster yet.")
 }
 
 func TestUIConfigExtendsTheFile(t *testing.T) {
@@ -30,25 +31,25 @@ func TestUIConfigExtendsTheFile(t *testing.T) {
 		}
 		got := h.leader().look("/uiconfig/")
 		if !ok {
-			got.ok(t, http.StatusInternalServerError)
+			got.Is(t, http.StatusInternalServerError)
 			continue
 		}
 		want := "{\n  \"clusterConfiguration\": {\n    \"firstUser\": false,\n    \"id\": \"cluster-1\"\n  },\n  \"uiConfiguration\": {\n    \"a\": \"é\"\n  }\n}\n"
-		if got.ok(t, http.StatusOK); got.body != want {
-			t.Errorf("ui config\n%s\nwant\n%s", got.body, want)
+		if got.Is(t, http.StatusOK); got.Body != want {
+			t.Errorf("ui config\n%s\nwant\n%s", got.Body, want)
 		}
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	h.leader().look("/uiconfig").ok(t, http.StatusInternalServerError)
+	h.leader().look("/uiconfig").Is(t, http.StatusInternalServerError)
 }
 
 func TestUIConfigShowsTheClusterIDThatIsSet(t *testing.T) {
 	h := newHouse(t, 1, func(o *Options) { o.ClusterID = "shown-1" })
 	for _, path := range []string{"/acs/api/v1/uiconfig", "/dcos-metadata/ui-config.json"} {
 		var got struct{ ClusterConfiguration clusterConfiguration }
-		h.leader().do(call{method: "GET", path: path}).ok(t, http.StatusOK).into(t, &got)
+		h.leader().Call(apitest.Call{Method: "GET", Path: path}).Is(t, http.StatusOK).Into(t, &got)
 		if got.ClusterConfiguration.ID != "shown-1" {
 			t.Errorf("GET %s: id %q, want shown-1", path, got.ClusterConfiguration.ID)
 		}
@@ -59,14 +60,14 @@ func TestFirstUserIsARegularOne(t *testing.T) {
 	h := newHouse(t, 1)
 	first := func() bool {
 		var got struct{ ClusterConfiguration clusterConfiguration }
-		h.leader().look("/uiconfig").ok(t, http.StatusOK).into(t, &got)
+		h.leader().look("/uiconfig").Is(t, http.StatusOK).Into(t, &got)
 		return got.ClusterConfiguration.FirstUser
 	}
 	if first() {
 		t.Error("firstUser is true beside the superuser")
 	}
 	token := h.leader().rootToken()
-	h.leader().put(token, "robot", object("public_key", publicPEM(serviceKey()))).ok(t, http.StatusCreated)
+	h.leader().put(token, "robot", apitest.Object("public_key", apitest.PublicPEM(apitest.ServiceKey()))).Is(t, http.StatusCreated)
 	if first() {
 		t.Error("firstUser is true beside the superuser and a service account")
 	}

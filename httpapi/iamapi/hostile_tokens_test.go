@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // TestHostile holds the cases of tokens that end with their user or their key, by their ids.
@@ -21,13 +23,13 @@ func TestHostile(t *testing.T) {
 func replacedServiceKey(t *testing.T) {
 	h := crowd(t, 3)
 	root := h.leader().rootToken()
-	h.masters[1].do(call{method: "DELETE", path: usersPath + "/robot", token: root}).ok(t, http.StatusNoContent)
-	h.masters[1].put(root, "robot", object("public_key", publicPEM(otherKey()))).ok(t, http.StatusCreated)
+	h.masters[1].Call(apitest.Call{Method: "DELETE", Path: usersPath + "/robot", Token: root}).Is(t, http.StatusNoContent)
+	h.masters[1].put(root, "robot", apitest.Object("public_key", apitest.PublicPEM(apitest.OtherKey()))).Is(t, http.StatusCreated)
 	for _, m := range h.masters {
-		if got := m.login("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")).ok(t, http.StatusUnauthorized); got.body != wrongCredentials {
-			t.Errorf("%s: %s", m.id, got.body)
+		if got := m.login("uid", "robot", "token", h.ServiceToken(apitest.ServiceKey(), "robot")).Is(t, http.StatusUnauthorized); got.Body != wrongCredentials {
+			t.Errorf("%s: %s", m.ID(), got.Body)
 		}
-		m.login("uid", "robot", "token", h.serviceToken(otherKey(), "robot")).ok(t, http.StatusOK)
+		m.login("uid", "robot", "token", h.ServiceToken(apitest.OtherKey(), "robot")).Is(t, http.StatusOK)
 	}
 }
 
@@ -44,16 +46,16 @@ func keySetDuringRotation(t *testing.T) {
 			published := m.jwksIDs(t)
 			for kid := range issued {
 				if !strings.Contains(strings.Join(published, " "), kid) {
-					t.Errorf("%s: %s does not publish %s", step, m.id, kid)
+					t.Errorf("%s: %s does not publish %s", step, m.ID(), kid)
 				}
 			}
 		}
 	}
 	check("before")
 	var fresh key
-	h.leader().post(root, "keys", "").ok(t, http.StatusCreated).into(t, &fresh)
+	h.leader().post(root, "keys", "").Is(t, http.StatusCreated).Into(t, &fresh)
 	check("prepared")
-	h.leader().post(root, "keys/"+fresh.KID+"/activate", "").ok(t, http.StatusOK)
+	h.leader().post(root, "keys/"+fresh.KID+"/activate", "").Is(t, http.StatusOK)
 	check("activated")
 	if len(issued) != 2 {
 		t.Errorf("tokens were signed with %d keys, want 2", len(issued))
@@ -72,27 +74,27 @@ func kidOf(t *testing.T, raw string) string {
 func tokenOfADeletedUser(t *testing.T) {
 	h := crowd(t, 3)
 	root, alice := h.leader().rootToken(), h.masters[2].tokenOf("alice", "wonderland")
-	calls := []call{
-		{method: "GET", path: usersPath}, {method: "GET", path: usersPath + "/alice"}, {method: "PATCH", path: usersPath + "/alice", body: `{"description":"x"}`},
-		{method: "PUT", path: usersPath + "/eve", body: `{"password":"hello"}`}, {method: "DELETE", path: usersPath + "/robot"},
+	calls := []apitest.Call{
+		{Method: "GET", Path: usersPath}, {Method: "GET", Path: usersPath + "/alice"}, {Method: "PATCH", Path: usersPath + "/alice", JSON: `{"description":"x"}`},
+		{Method: "PUT", Path: usersPath + "/eve", JSON: `{"password":"hello"}`}, {Method: "DELETE", Path: usersPath + "/robot"},
 	}
 	refused := func(when string) {
 		t.Helper()
 		for _, m := range h.masters {
 			for _, c := range calls {
-				c.token = alice
-				if got := m.do(c); got.status != http.StatusUnauthorized {
-					t.Errorf("%s: %s %s on %s: %d, want 401", when, c.method, c.path, m.id, got.status)
+				c.Token = alice
+				if got := m.Call(c); got.Status != http.StatusUnauthorized {
+					t.Errorf("%s: %s %s on %s: %d, want 401", when, c.Method, c.Path, m.ID(), got.Status)
 				}
 			}
 		}
 	}
-	h.masters[1].do(call{method: "DELETE", path: usersPath + "/alice", token: root}).ok(t, http.StatusNoContent)
+	h.masters[1].Call(apitest.Call{Method: "DELETE", Path: usersPath + "/alice", Token: root}).Is(t, http.StatusNoContent)
 	refused("after the deletion")
-	h.masters[1].put(root, "alice", `{"password":"another"}`).ok(t, http.StatusCreated)
+	h.masters[1].put(root, "alice", `{"password":"another"}`).Is(t, http.StatusCreated)
 	refused("after the uid was created again")
 	for _, m := range h.masters {
-		m.login("uid", "alice", "password", "wonderland").ok(t, http.StatusUnauthorized)
-		m.own(m.tokenOf("alice", "another"), "alice").ok(t, http.StatusOK)
+		m.login("uid", "alice", "password", "wonderland").Is(t, http.StatusUnauthorized)
+		m.own(m.tokenOf("alice", "another"), "alice").Is(t, http.StatusOK)
 	}
 }

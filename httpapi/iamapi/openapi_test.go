@@ -15,11 +15,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.yaml.in/yaml/v3"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // TestAnswersFollowThePublishedDescription checks what the original described about itself. It left out what it answers on errors.
 func TestAnswersFollowThePublishedDescription(t *testing.T) {
-	checked := checkAnswers(t, published(t), "/acs/api/v1", func(a answer) bool { return a.status < 300 })
+	checked := checkAnswers(t, published(t), "/acs/api/v1", func(a apitest.Answer) bool { return a.Status < 300 })
 	for _, want := range []string{
 		"POST /auth/login", "GET /auth/jwks", "GET /auth/oidc/providers", "GET /users", "GET /users/{uid}", "PUT /users/{uid}", "PATCH /users/{uid}",
 		"DELETE /users/{uid}",
@@ -32,7 +34,7 @@ func TestAnswersFollowThePublishedDescription(t *testing.T) {
 
 func TestAnswersFollowTheServedDescription(t *testing.T) {
 	doc := served(t)
-	checked := checkAnswers(t, doc, prefix, func(answer) bool { return true })
+	checked := checkAnswers(t, doc, prefix, func(apitest.Answer) bool { return true })
 	for _, r := range newHouse(t, 1).leader().rows {
 		path, ok := strings.CutPrefix(r.Path, prefix)
 		if operation := r.Method + " " + inBraces(path); ok && !slices.Contains(checked, operation) {
@@ -48,45 +50,45 @@ var parameter = regexp.MustCompile(`:(\w+)`)
 func inBraces(path string) string { return parameter.ReplaceAllString(path, "{$1}") }
 
 // checkAnswers plays the script and holds the answers that count against the description. It returns the operations it has checked.
-func checkAnswers(t *testing.T, doc *openapi3.T, base string, counts func(answer) bool) (checked []string) {
+func checkAnswers(t *testing.T, doc *openapi3.T, base string, counts func(apitest.Answer) bool) (checked []string) {
 	t.Helper()
 	rows := map[string]string{} // paths as the description writes them
 	for _, r := range newHouse(t, 1).leader().rows {
 		rows[r.ID] = inBraces(strings.TrimPrefix(r.Path, base))
 	}
-	play(t, func(s step, a answer) {
+	play(t, func(s step, a apitest.Answer) {
 		item := doc.Paths.Value(rows[s.route])
-		if item == nil || item.GetOperation(s.method) == nil || !counts(a) {
+		if item == nil || item.GetOperation(s.Method) == nil || !counts(a) {
 			return
 		}
-		checked = append(checked, s.method+" "+rows[s.route])
-		if err := conforms(item.GetOperation(s.method), a); err != nil {
-			t.Errorf("%s %s: %v", s.method, s.path, err)
+		checked = append(checked, s.Method+" "+rows[s.route])
+		if err := conforms(item.GetOperation(s.Method), a); err != nil {
+			t.Errorf("%s %s: %v", s.Method, s.Path, err)
 		}
 	})
 	return checked
 }
 
-func conforms(op *openapi3.Operation, a answer) error {
-	response := op.Responses.Value(strconv.Itoa(a.status))
+func conforms(op *openapi3.Operation, a apitest.Answer) error {
+	response := op.Responses.Value(strconv.Itoa(a.Status))
 	if response == nil {
 		response = op.Responses.Default()
 	}
 	if response == nil {
-		return fmt.Errorf("status %d is not described", a.status)
+		return fmt.Errorf("status %d is not described", a.Status)
 	}
 	media := response.Value.Content.Get("application/json")
 	if media == nil || media.Schema == nil {
-		if len(response.Value.Content) == 0 && a.status != http.StatusOK && a.body != "" {
-			return fmt.Errorf("status %d has the body %q, none is described", a.status, a.body)
+		if len(response.Value.Content) == 0 && a.Status != http.StatusOK && a.Body != "" {
+			return fmt.Errorf("status %d has the body %q, none is described", a.Status, a.Body)
 		}
 		return nil
 	}
-	if kind, _, _ := strings.Cut(a.header.Get("Content-Type"), ";"); kind != "application/json" {
+	if kind, _, _ := strings.Cut(a.Header.Get("Content-Type"), ";"); kind != "application/json" {
 		return fmt.Errorf("content type %q", kind)
 	}
 	var body any
-	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+	if err := json.Unmarshal([]byte(a.Body), &body); err != nil {
 		return err
 	}
 	return media.Schema.Value.VisitJSON(body, openapi3.MultiErrors())

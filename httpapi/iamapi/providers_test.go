@@ -9,6 +9,7 @@ import (
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
+	"gatehouse/httpapi/apitest"
 )
 
 const (
@@ -19,12 +20,12 @@ const (
 )
 
 func dex(secret string) string {
-	return object("description", "Dex", "issuer", "https://dex.example/dex", "base_url", "https://dcos.example/",
+	return apitest.Object("description", "Dex", "issuer", "https://dex.example/dex", "base_url", "https://dcos.example/",
 		"client_id", "gatehouse", "client_secret", secret)
 }
 
 func adfs() string {
-	return object("description", "ADFS", "idp_metadata", samlMetadata, "sp_base_url", "https://dcos.example")
+	return apitest.Object("description", "ADFS", "idp_metadata", samlMetadata, "sp_base_url", "https://dcos.example")
 }
 
 // providerSteps is the part of the script that configures identity providers.
@@ -32,7 +33,7 @@ func providerSteps(send func(route, method, path, body string) step, get func(ro
 	return []step{
 		send("iam.auth.oidc.create", "PUT", oidcPath+"/dex", dex("s3cret")),
 		send("iam.auth.oidc.create", "PUT", oidcPath+"/dex", dex("s3cret")),
-		send("iam.auth.oidc.create", "PUT", oidcPath+"/other", object("description", "")),
+		send("iam.auth.oidc.create", "PUT", oidcPath+"/other", apitest.Object("description", "")),
 		send("iam.auth.oidc.create", "PUT", oidcPath+"/other", strings.Replace(dex("x"), "https://dex", "dex", 1)),
 		get("iam.auth.oidc.get", oidcPath+"/dex"),
 		get("iam.auth.oidc.get", oidcPath+"/nobody"),
@@ -40,14 +41,14 @@ func providerSteps(send func(route, method, path, body string) step, get func(ro
 		send("iam.auth.oidc.update", "PATCH", oidcPath+"/dex", `{"description":"","issuer":"https://new.example","verify_server_certificate":false}`),
 		send("iam.auth.oidc.update", "PATCH", oidcPath+"/nobody", `{}`),
 		get("iam.auth.oidc.get", oidcPath+"/dex"),
-		{route: "iam.auth.start", call: call{method: "GET", path: loginPath + "?oidc-provider=dex"}},
+		{route: "iam.auth.start", Call: apitest.Call{Method: "GET", Path: loginPath + "?oidc-provider=dex"}},
 		send("iam.auth.oidc.delete", "DELETE", oidcPath+"/dex", ""),
 		send("iam.auth.oidc.delete", "DELETE", oidcPath+"/dex", ""),
 		send("iam.auth.saml.create", "PUT", samlPath+"/adfs", adfs()),
 		send("iam.auth.saml.create", "PUT", samlPath+"/other", strings.Replace(adfs(), "entityID", "id", 1)),
 		get("iam.auth.saml.get", samlPath+"/adfs"),
 		get("iam.auth.saml.providers", samlPath),
-		send("iam.auth.saml.update", "PATCH", samlPath+"/adfs", object("description", "Active Directory")),
+		send("iam.auth.saml.update", "PATCH", samlPath+"/adfs", apitest.Object("description", "Active Directory")),
 		get("iam.auth.saml.get", samlPath+"/adfs"),
 		send("iam.auth.saml.delete", "DELETE", samlPath+"/adfs", ""),
 		get("iam.auth.saml.get", samlPath+"/adfs"),
@@ -55,23 +56,22 @@ func providerSteps(send func(route, method, path, body string) step, get func(ro
 }
 
 func TestProvidersAreForSuperusersAlone(t *testing.T) {
-	h := newHouse(t, 1)
-	h.put(people()...)
+	h := crowd(t, 1)
 	m := h.leader()
 	root := m.rootToken()
-	h.submit(command.Header{Level: 2, Term: h.term, Time: h.clock.Now()}, command.ApplyChanges{Changes: []command.Change{
+	h.Do(command.ApplyChanges{Changes: []command.Change{
 		{ACL: &iam.ACL{RID: iam.AdminRouterACS}},
 		{Grant: &state.Grant{RID: iam.AdminRouterACS, Principal: "alice", Actions: iam.Full}},
 	}})
 	delegate := m.tokenOf("alice", "wonderland")
-	m.do(call{method: "PUT", path: oidcPath + "/dex", body: dex("s3cret"), token: root}).ok(t, http.StatusCreated)
+	m.Call(apitest.Call{Method: "PUT", Path: oidcPath + "/dex", JSON: dex("s3cret"), Token: root}).Is(t, http.StatusCreated)
 	for _, method := range []string{"GET", "PUT", "PATCH", "DELETE"} {
 		for _, path := range []string{oidcPath + "/dex", oidcPath + "/nobody", samlPath + "/nobody"} {
 			body := ""
 			if method == "PUT" || method == "PATCH" {
 				body = dex("x")
 			}
-			m.do(call{method: method, path: path, body: body, token: delegate}).ok(t, http.StatusForbidden)
+			m.Call(apitest.Call{Method: method, Path: path, JSON: body, Token: delegate}).Is(t, http.StatusForbidden)
 		}
 	}
 }
@@ -80,12 +80,12 @@ func TestProviderOfTheLastSuperuserCannotBeRemoved(t *testing.T) {
 	h := newHouse(t, 1)
 	m := h.leader()
 	token := m.rootToken()
-	do := func(method, path, body string, status int) answer {
+	do := func(method, path, body string, status int) apitest.Answer {
 		t.Helper()
-		return m.do(call{method: method, path: path, body: body, token: token}).ok(t, status)
+		return m.Call(apitest.Call{Method: method, Path: path, JSON: body, Token: token}).Is(t, status)
 	}
 	do("PUT", oidcPath+"/dex", dex("s3cret"), http.StatusCreated)
-	h.submit(command.Header{Level: 2, Term: h.term, Time: h.clock.Now()}, command.ApplyChanges{Changes: []command.Change{
+	h.Do(command.ApplyChanges{Changes: []command.Change{
 		{User: &iam.User{UID: "carol@example.com", ProviderType: iam.OIDC, ProviderID: "dex"}},
 		{User: &iam.User{UID: "lost@example.com", ProviderType: iam.OIDC, ProviderID: "gone"}},
 		{Member: &state.Membership{GID: iam.SuperuserGroup, UID: "carol@example.com"}},
@@ -101,11 +101,11 @@ func TestProviderOfTheLastSuperuserCannotBeRemoved(t *testing.T) {
 		t.Fatal("the local superuser was not deleted")
 	}
 	// Nobody is left with a password here: only the cluster itself could remove the provider now.
-	_, err := m.Submit(t.Context(), command.Header{Level: 2, Term: h.term, Time: h.clock.Now()}, command.DeleteProvider{Type: iam.OIDC, ID: "dex"})
+	_, err := h.Try(command.DeleteProvider{Type: iam.OIDC, ID: "dex"})
 	if !fault.Is(err, fault.NoMoreSuperusers) {
 		t.Errorf("%v, want %s", err, fault.NoMoreSuperusers)
 	}
-	_, err = m.Submit(t.Context(), command.Header{Level: 2, Term: h.term, Time: h.clock.Now()}, command.DeleteUser{UID: "carol@example.com"})
+	_, err = h.Try(command.DeleteUser{UID: "carol@example.com"})
 	if !fault.Is(err, fault.NoMoreSuperusers) {
 		t.Errorf("%v, want %s: the other superuser's provider is not configured", err, fault.NoMoreSuperusers)
 	}
@@ -116,19 +116,19 @@ func TestClientSecretsStayOutOfLogAndAudit(t *testing.T) {
 	m := h.leader()
 	token := m.rootToken()
 	const secret = "planted-client-secret"
-	m.do(call{method: "PUT", path: oidcPath + "/dex", body: dex(secret), token: token}).ok(t, http.StatusCreated)
-	m.do(call{method: "PATCH", path: oidcPath + "/dex", body: object("client_secret", secret+"2"), token: token}).ok(t, http.StatusNoContent)
-	m.do(call{method: "PATCH", path: oidcPath + "/dex", body: object("client_secret", secret, "ca_certs", "junk"), token: token}).ok(t, http.StatusBadRequest)
-	got := m.do(call{method: "GET", path: oidcPath + "/dex", token: token}).ok(t, http.StatusOK)
-	if !strings.Contains(got.body, secret+"2") {
-		t.Errorf("%s lacks the client secret", got.body)
+	m.Call(apitest.Call{Method: "PUT", Path: oidcPath + "/dex", JSON: dex(secret), Token: token}).Is(t, http.StatusCreated)
+	m.Call(apitest.Call{Method: "PATCH", Path: oidcPath + "/dex", JSON: apitest.Object("client_secret", secret+"2"), Token: token}).Is(t, http.StatusNoContent)
+	m.Call(apitest.Call{Method: "PATCH", Path: oidcPath + "/dex", JSON: apitest.Object("client_secret", secret, "ca_certs", "junk"), Token: token}).Is(t, http.StatusBadRequest)
+	got := m.Call(apitest.Call{Method: "GET", Path: oidcPath + "/dex", Token: token}).Is(t, http.StatusOK)
+	if !strings.Contains(got.Body, secret+"2") {
+		t.Errorf("%s lacks the client secret", got.Body)
 	}
-	for _, entry := range h.log {
-		if strings.Contains(string(entry.Data), secret) {
+	for _, entry := range h.Log() {
+		if strings.Contains(string(entry), secret) {
 			t.Error("the log holds the client secret in clear")
 		}
 	}
-	if strings.Contains(m.logs.String()+m.audits.String(), secret) {
+	if strings.Contains(m.Logs.String()+m.Audits.String(), secret) {
 		t.Error("a log line holds the client secret")
 	}
 }

@@ -1,14 +1,16 @@
 package iamapi
 
+import "gatehouse/httpapi/apitest"
+
 // permissionSteps are the part of the script about groups, resources and permissions. alice and robot exist.
 func permissionSteps() (steps []step) {
 	const groups, acls = prefix + "/groups", prefix + "/acls"
 	const folder = acls + "/dcos:secrets:default:%252Fa%252Fb"
 	get := func(route, path string) {
-		steps = append(steps, step{route: route, call: call{method: "GET", path: path, token: "root"}})
+		steps = append(steps, step{route: route, Call: apitest.Call{Method: "GET", Path: path, Token: "root"}})
 	}
 	send := func(route, method, path, body string) {
-		steps = append(steps, step{route: route, call: call{method: method, path: path, body: body, token: "root"}})
+		steps = append(steps, step{route: route, Call: apitest.Call{Method: method, Path: path, JSON: body, Token: "root"}})
 	}
 	send("iam.groups.create", "PUT", groups+"/tea-party", `{"description":"Who drinks <tea>"}`)
 	send("iam.groups.create", "PUT", groups+"/tea-party", `{"description":""}`)

@@ -14,14 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/command"
+	"gatehouse/httpapi/apitest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// step is one call of the script below. token is "root" for the superuser's, "" for none.
+// step is one call of the script below. Token is "root" for the superuser's, "" for none.
 type step struct {
 	route string // id of the row that answers
-	call
+	apitest.Call
 	admin bool // on the admin socket
 }
 
@@ -29,16 +30,16 @@ type step struct {
 func script(h *house, kid string) []step {
 	const users, auth, admin = usersPath, "/acs/api/v1/auth", "/gatehouse/v1"
 	get := func(route, path string) step {
-		return step{route: route, call: call{method: "GET", path: path, token: "root"}}
+		return step{route: route, Call: apitest.Call{Method: "GET", Path: path, Token: "root"}}
 	}
 	send := func(route, method, path, body string) step {
-		return step{route: route, call: call{method: method, path: path, body: body, token: "root"}}
+		return step{route: route, Call: apitest.Call{Method: method, Path: path, JSON: body, Token: "root"}}
 	}
-	anyone := func(s step) step { s.token = ""; return s }
+	anyone := func(s step) step { s.Token = ""; return s }
 	return slices.Concat([]step{
-		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", rootPassword))),
-		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root, "password", "wrong"))),
-		anyone(send("iam.auth.login", "POST", loginPath, object("uid", root))),
+		anyone(send("iam.auth.login", "POST", loginPath, apitest.Object("uid", root, "password", rootPassword))),
+		anyone(send("iam.auth.login", "POST", loginPath, apitest.Object("uid", root, "password", "wrong"))),
+		anyone(send("iam.auth.login", "POST", loginPath, apitest.Object("uid", root))),
 		anyone(get("iam.auth.logout", auth+"/logout")),
 		anyone(get("iam.auth.jwks", auth+"/jwks")),
 		anyone(get("iam.auth.providers", auth+"/providers")),
@@ -48,12 +49,12 @@ func script(h *house, kid string) []step {
 		anyone(get("iam.uiconfig.metadata", "/dcos-metadata/ui-config.json")),
 		anyone(get("iam.openapi", "/acs/api/v1/internal/openapispec.yaml")),
 
-		send("iam.users.create", "PUT", users+"/alice", object("password", "wonderland", "description", "Alice é <&>")),
-		send("iam.users.create", "PUT", users+"/alice", object("password", "wonderland")),
-		send("iam.users.create", "PUT", users+"/robot", object("public_key", publicPEM(serviceKey()))),
-		send("iam.users.create", "PUT", users+"/bob@example.com", object("provider_type", "oidc", "provider_id", "https://dcos.auth0.com/")),
+		send("iam.users.create", "PUT", users+"/alice", apitest.Object("password", "wonderland", "description", "Alice é <&>")),
+		send("iam.users.create", "PUT", users+"/alice", apitest.Object("password", "wonderland")),
+		send("iam.users.create", "PUT", users+"/robot", apitest.Object("public_key", apitest.PublicPEM(apitest.ServiceKey()))),
+		send("iam.users.create", "PUT", users+"/bob@example.com", apitest.Object("provider_type", "oidc", "provider_id", "https://dcos.auth0.com/")),
 		send("iam.users.create", "PUT", users+"/carol", `{"pasword":"typo"}`),
-		anyone(send("iam.auth.login", "POST", loginPath, object("uid", "robot", "token", h.serviceToken(serviceKey(), "robot")))),
+		anyone(send("iam.auth.login", "POST", loginPath, apitest.Object("uid", "robot", "token", h.ServiceToken(apitest.ServiceKey(), "robot")))),
 		get("iam.users.list", users),
 		get("iam.users.list", users+"?type=service"),
 		anyone(get("iam.users.list", users)),
@@ -67,12 +68,12 @@ func script(h *house, kid string) []step {
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
 		send("iam.users.delete", "DELETE", users+"/bob@example.com", ""),
 	}, providerSteps(send, get), []step{
-		{route: "gatehouse.superuser.reset", admin: true, call: call{path: resetPath, body: object("uid", "alice", "password", "let me in")}},
+		{route: "gatehouse.superuser.reset", admin: true, Call: apitest.Call{Path: resetPath, JSON: apitest.Object("uid", "alice", "password", "let me in")}},
 		get("gatehouse.keys.list", admin+"/keys"),
 		send("gatehouse.keys.prepare", "POST", admin+"/keys", ""),
 		send("gatehouse.keys.activate", "POST", admin+"/keys/"+kid+"/activate", ""),
 		send("gatehouse.keys.retire", "POST", admin+"/keys/"+kid+"/retire", ""),
-		send("gatehouse.keys.retire", "POST", admin+"/keys/"+signingKey().KID+"/retire", ""),
+		send("gatehouse.keys.retire", "POST", admin+"/keys/"+apitest.SigningKey().KID+"/retire", ""),
 		get("gatehouse.keys.list", admin+"/keys"),
 		get("gatehouse.cluster-keys.list", admin+"/cluster-keys"),
 		send("gatehouse.cluster-keys.activate", "POST", admin+"/cluster-keys/"+newClusterKey+"/activate", ""),
@@ -87,31 +88,31 @@ func script(h *house, kid string) []step {
 }
 
 // play runs the script on the leader of two masters and hands every answer to look.
-func play(t *testing.T, look func(step, answer)) {
+func play(t *testing.T, look func(step, apitest.Answer)) {
 	h := newHouse(t, 2)
 	m, token := h.leader(), h.leader().rootToken()
 	prepared := otherSigningKey()
 	h.holders = []KeyHolder{
-		{ID: "master-1", Name: "one", Answered: true, KeyIDs: []string{ring().PrimaryID(), newClusterKey}},
-		{ID: "master-2", Name: "two", Answered: true, KeyIDs: []string{ring().PrimaryID(), newClusterKey}},
+		{ID: "master-1", Name: "one", Answered: true, KeyIDs: []string{apitest.Ring().PrimaryID(), newClusterKey}},
+		{ID: "master-2", Name: "two", Answered: true, KeyIDs: []string{apitest.Ring().PrimaryID(), newClusterKey}},
 	}
-	h.submit(command.Header{Term: h.term, Time: h.clock.Now()}, command.PrepareKey{SigningKey: *prepared})
+	h.Do(command.PrepareKey{SigningKey: *prepared})
 	for _, s := range script(h, prepared.KID) {
 		if s.admin {
-			look(s, m.admin(s.path, s.body))
+			look(s, m.admin(s.Path, s.JSON))
 			continue
 		}
-		c := s.call
-		if c.token == "root" {
-			c.token = token
+		c := s.Call
+		if c.Token == "root" {
+			c.Token = token
 		}
-		look(s, m.do(c))
+		look(s, m.Call(c))
 	}
 }
 
 func TestGoldenAnswers(t *testing.T) {
 	files := map[string]*strings.Builder{}
-	play(t, func(s step, a answer) {
+	play(t, func(s step, a apitest.Answer) {
 		if files[s.route] == nil {
 			files[s.route] = &strings.Builder{}
 		}
@@ -149,34 +150,34 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`), "<token>"},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "<kid>"},
-	{regexp.MustCompile(ring().PrimaryID()), "<cluster key>"},
+	{regexp.MustCompile(apitest.Ring().PrimaryID()), "<cluster key>"},
 	{regexp.MustCompile(`"n": "[\w-]+"`), `"n": "<modulus>"`},
 	{regexp.MustCompile(`-----BEGIN PUBLIC KEY-----[^"]+`), "<public key>"},
 }
 
-func render(s step, a answer) string {
+func render(s step, a apitest.Answer) string {
 	var b strings.Builder
-	method := s.method
+	method := s.Method
 	if s.admin {
 		method = "POST (admin socket)"
 	}
-	fmt.Fprintf(&b, "> %s %s\n", method, s.path)
-	if s.token != "" {
+	fmt.Fprintf(&b, "> %s %s\n", method, s.Path)
+	if s.Token != "" {
 		b.WriteString("> Authorization: token=<token>\n")
 	}
-	for name, value := range s.header {
+	for name, value := range s.Header {
 		fmt.Fprintf(&b, "> %s: %s\n", name, value)
 	}
-	if s.body != "" {
-		fmt.Fprintf(&b, "> %s\n", s.body)
+	if s.JSON != "" {
+		fmt.Fprintf(&b, "> %s\n", s.JSON)
 	}
-	fmt.Fprintf(&b, "< %d %s\n", a.status, http.StatusText(a.status))
-	for _, name := range headerNames(a.header) {
-		for _, value := range a.header[name] {
+	fmt.Fprintf(&b, "< %d %s\n", a.Status, http.StatusText(a.Status))
+	for _, name := range headerNames(a.Header) {
+		for _, value := range a.Header[name] {
 			fmt.Fprintf(&b, "< %s: %s\n", name, value)
 		}
 	}
-	body := a.body
+	body := a.Body
 	if s.route == "iam.openapi" {
 		body = "(openapi.yaml)\n"
 	}
