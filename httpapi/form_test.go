@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"gatehouse/fsm/fault"
 )
 
 // formed is a row that tells the form and the cookies that it got.
@@ -71,4 +74,35 @@ func manyFormMembers() string {
 		fmt.Fprintf(&b, "m%d=&", i)
 	}
 	return strings.TrimSuffix(b.String(), "&")
+}
+
+// A page of another site can send forms with this site's cookie, but not for its user (hostile H22).
+func TestAFormOfAnotherSiteIsRefusedToACookie(t *testing.T) {
+	var done atomic.Int32
+	b := newBed(t, 2, func(o *Options) {
+		o.Routes = append(o.Routes, Route{
+			ID: "change", Method: "POST", Path: "/change", Access: User, Mode: Leader, BodyLimit: NoBody, Form: true, NoIdempotency: true,
+			Handle: func(_ context.Context, r *Request) (*Response, error) {
+				done.Add(1)
+				return &Response{Raw: []byte(r.Form["a"][0]), ContentType: "text/plain"}, nil
+			},
+		})
+	})
+	cookie := "Cookie: " + authCookie + "=" + tokenFor("alice")
+	for _, m := range b.members {
+		for name, headers := range map[string][]string{
+			"cross-site": {"Sec-Fetch-Site: cross-site"}, "same-site": {"Sec-Fetch-Site: same-site"},
+			"foreign origin": {"Origin: https://evil.example"}, "null origin": {"Origin: null"},
+		} {
+			got := m.call("POST", "/change", "", "a=1", append(headers, formType, cookie)...)
+			expectCode(t, m.id+" "+name, got, http.StatusForbidden, fault.CrossOrigin)
+		}
+	}
+	if n := done.Load(); n != 0 {
+		t.Errorf("%d refused forms were handled", n)
+	}
+	for _, m := range b.members {
+		expect(t, m.id+" the same origin", m.call("POST", "/change", "", "a=1", formType, cookie, "Sec-Fetch-Site: same-origin"), 200)
+		expect(t, m.id+" a token", m.call("POST", "/change", "alice", "a=1", formType, "Sec-Fetch-Site: cross-site"), 200)
+	}
 }

@@ -89,7 +89,8 @@ type Route struct {
 	// Files takes bodies of application/octet-stream beside JSON: Request.File says that one came, which may be empty. Strings of
 	// JSON may hold U+0000 there, as a file may.
 	Files bool
-	// Form takes bodies of application/x-www-form-urlencoded beside JSON: Request.Form has its members.
+	// Form takes bodies of application/x-www-form-urlencoded beside JSON: Request.Form has its members. Such a row needs neither a
+	// body nor a Schema, and takes no Idempotency-Key: the form of a login holds a password.
 	Form bool
 	// Grants says what a Granted row asks of its caller. It runs when the caller is known, before anything else of the request is
 	// looked at; Request.State, Params, Query and Caller are set. Its error is answered in place of a decision: what can be nobody's
@@ -198,10 +199,10 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: only what masters tell each other goes without a record", r.ID)
 	case (r.Access == Granted) != (r.Grants != nil):
 		return fmt.Errorf("route %s: only granted rows say what they ask for, and they must", r.ID)
-	case r.Files && r.reads():
-		return fmt.Errorf("route %s: a row that takes files judges its JSON itself", r.ID)
-	case r.Files && r.idempotent():
-		return fmt.Errorf("route %s: a hash of a file must not be kept under an Idempotency-Key", r.ID)
+	case (r.Files || r.Form) && r.reads():
+		return fmt.Errorf("route %s: a row that takes files or forms judges its JSON itself", r.ID)
+	case (r.Files || r.Form) && r.idempotent():
+		return fmt.Errorf("route %s: a hash of a file, or of a password in a form, must not be kept under an Idempotency-Key", r.ID)
 	case r.Access == Self && !strings.Contains(r.Path, "/:uid"):
 		return fmt.Errorf("route %s: the path does not say whose own it is", r.ID)
 	case r.Mode == Stale && r.Method != http.MethodGet:

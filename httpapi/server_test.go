@@ -26,6 +26,10 @@ func TestRowsThatAreOpenOrUnlimitedByOmissionAreRefused(t *testing.T) {
 		"access": func(r *Route) { r.Access = 0 }, "mode": func(r *Route) { r.Mode = 0 }, "limit": func(r *Route) { r.BodyLimit = 0 },
 		"handler": func(r *Route) { r.Handle = nil }, "stale change": func(r *Route) { r.Method, r.Mode = "PUT", Stale },
 		"unknown access": func(r *Route) { r.Access = 9 }, "path without slash": func(r *Route) { r.Path = "x" },
+		"a hash of a form kept":            func(r *Route) { r.Method, r.Mode, r.Form = "POST", Leader, true },
+		"a hash of a file kept":            func(r *Route) { r.Method, r.Mode, r.Files = "POST", Leader, true },
+		"a form in place of a needed body": func(r *Route) { r.Method, r.ReadOnly, r.Form, r.NeedBody = "POST", true, true, true },
+		"a form without its schema":        func(r *Route) { r.Method, r.ReadOnly, r.Form, r.Schema = "POST", true, true, &Schema{} },
 	} {
 		bad := good
 		spoil(&bad)
