@@ -18,7 +18,7 @@ import (
 )
 
 // artifactsEnv names the directory where pictures of pages are kept; without it that is bin/artifacts of the checkout.
-const artifactsEnv = "GATEHOUSE_ARTIFACTS"
+const artifactsEnv = "TEST_ARTIFACTS"
 
 // chromium is the browser of all tests.
 var chromium struct {

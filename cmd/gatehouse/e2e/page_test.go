@@ -156,7 +156,7 @@ func TestHostileSites(t *testing.T) {
 		visits(t, page, c.Masters[0].API+"/", 200)
 		shows(t, page, "Sign in")
 	})
-	t.Run("O16", func(t *testing.T) {
+	t.Run("a page that frames ours", func(t *testing.T) {
 		page := tab(t, rig.TabOptions{})
 		visits(t, page, elsewhere+"/frame", 200)
 		await(t, 20*time.Second, "the browser refuses to frame the page", func(context.Context) error {
