@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"gatehouse/fsm/command"
@@ -109,7 +110,20 @@ func (a *api) createProvider(ctx context.Context, r *httpapi.Request, p *iam.Pro
 	if err := provider.Check(p); err != nil {
 		return nil, err
 	}
-	return a.submit(ctx, r, http.StatusCreated, command.CreateProvider{Provider: *p})
+	return a.submitProvider(ctx, r, http.StatusCreated, p, command.CreateProvider{Provider: *p})
+}
+
+// submitProvider warns of a configuration that is accepted, but is no use yet.
+func (a *api) submitProvider(ctx context.Context, r *httpapi.Request, status int, p *iam.Provider, c command.Command) (*httpapi.Response, error) {
+	answer, err := a.submit(ctx, r, status, c)
+	if err != nil {
+		return nil, err
+	}
+	if why := provider.Lacks(p); why != nil {
+		a.Logger.WarnContext(ctx, "nobody can log in through this provider yet: set idp_metadata to the whole metadata that the identity provider publishes",
+			slog.String("provider", p.ID), slog.Any("why", why), slog.String("request", r.ID))
+	}
+	return answer, nil
 }
 
 func (a *api) updateOIDC(ctx context.Context, r *httpapi.Request) (*httpapi.Response, error) {
@@ -141,7 +155,7 @@ func (a *api) updateProvider(ctx context.Context, r *httpapi.Request, p *iam.Pro
 	if err := provider.Check(p); err != nil {
 		return nil, err
 	}
-	return a.submit(ctx, r, http.StatusNoContent, command.UpdateProvider{Provider: *p})
+	return a.submitProvider(ctx, r, http.StatusNoContent, p, command.UpdateProvider{Provider: *p})
 }
 
 func (a *api) deleteProvider(providerType string) httpapi.Handler {

@@ -132,3 +132,20 @@ func TestClientSecretsStayOutOfLogAndAudit(t *testing.T) {
 		t.Error("a log line holds the client secret")
 	}
 }
+
+// The contract accepts metadata that no login can work with; whoever runs the cluster is told.
+func TestMetadataThatIsNoUseYetIsWarnedOf(t *testing.T) {
+	h := newHouse(t, 1)
+	m := h.leader()
+	token := m.rootToken()
+	warnings := func() int { return strings.Count(m.Logs.String(), "nobody can log in through this provider yet") }
+	m.Call(apitest.Call{Method: "PUT", Path: samlPath + "/adfs", JSON: adfs(), Token: token}).Is(t, http.StatusCreated)
+	if n := warnings(); n != 1 || !strings.Contains(m.Logs.String(), `"provider":"adfs"`) {
+		t.Errorf("%d warnings, want one of adfs", n)
+	}
+	m.Call(apitest.Call{Method: "PUT", Path: samlPath + "/adfs", JSON: adfs(), Token: token}).Is(t, http.StatusConflict)
+	m.Call(apitest.Call{Method: "PUT", Path: oidcPath + "/dex", JSON: dex("s3cret"), Token: token}).Is(t, http.StatusCreated)
+	if n := warnings(); n != 1 {
+		t.Errorf("%d warnings, want none of what was refused, nor of OpenID Connect", n)
+	}
+}

@@ -21,6 +21,14 @@ func Check(p *iam.Provider) error {
 	return checkSAML(p.SAML)
 }
 
+// Lacks says what a configuration that Check accepts still lacks for logins, or nil.
+func Lacks(p *iam.Provider) error {
+	if p.SAML == nil {
+		return nil
+	}
+	return saml.Lacks(p.SAML.Metadata)
+}
+
 func checkOIDC(o *iam.OIDCProvider) error {
 	if why := webURL(o.Issuer); why != "" {
 		return iam.InvalidOIDC("`issuer` %s", why)

@@ -75,6 +75,15 @@ func CheckMetadata(text string) error {
 	return p.usable()
 }
 
+// Lacks says what metadata that [CheckMetadata] accepts still lacks for logins, or nil.
+func Lacks(text string) error {
+	p, err := readMetadata(text)
+	if err != nil {
+		return err
+	}
+	return p.usable()
+}
+
 // usable says what a provider lacks for logins.
 func (p *identityProvider) usable() error {
 	switch {

@@ -96,3 +96,12 @@ func TestTheConfigurationTestTellsWhatIsWrong(t *testing.T) {
 		t.Errorf("before its time: %+v", got[3])
 	}
 }
+
+func TestABareEntityLacksWhatLoginsNeed(t *testing.T) {
+	if err := Lacks(`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="a"/>`); err != errNoIdP {
+		t.Errorf("bare: %v, want %v", err, errNoIdP)
+	}
+	if err := Lacks(config(ec()).Metadata); err != nil {
+		t.Errorf("whole: %v", err)
+	}
+}
