@@ -23,6 +23,7 @@ type clusterKey struct {
 	Primary     bool
 	Masters     []string
 	SigningKeys int `json:"signing_keys"`
+	Directory   int `json:"directory_secrets"`
 	AutoUnseal  int `json:"auto_unseal"`
 }
 
@@ -93,8 +94,10 @@ func TestClusterKeyChangesWhileTheClusterServes(t *testing.T) {
 	if err := c.AwaitHealthy(t.Context(), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
+	directory := sealedDirectory(t)
+	configure(t, c, m[0], directory)
 	old := clusterKeys(t, c, m[0])
-	if len(old) != 1 || !old[0].Primary || old[0].SigningKeys != 1 || len(old[0].Masters) != 3 {
+	if len(old) != 1 || !old[0].Primary || old[0].SigningKeys != 1 || old[0].Directory != 2 || len(old[0].Masters) != 3 {
 		t.Fatalf("cluster keys at first: %+v", old)
 	}
 	backup := filepath.Join(c.Dir, "backup.key")
@@ -117,9 +120,10 @@ func TestClusterKeyChangesWhileTheClusterServes(t *testing.T) {
 	if out, err := activateClusterKey(t, c, m[2], id); err != nil {
 		t.Fatalf("activation: %v\n%s", err, out)
 	}
-	await(t, 20*time.Second, "the signing key and the root key of the default store to be sealed anew", func(context.Context) error {
+	await(t, 20*time.Second, "the signing key, the secrets of the directory and the root key of the default store to be sealed anew", func(context.Context) error {
 		got := clusterKeys(t, c, m[1])
-		if len(got) != 2 || got[0].ID != id || !got[0].Primary || got[0].SigningKeys != 1 || got[1].SigningKeys != 0 || got[0].AutoUnseal != 1 || got[1].AutoUnseal != 0 {
+		if len(got) != 2 || got[0].ID != id || !got[0].Primary || got[0].SigningKeys != 1 || got[0].Directory != 2 || got[0].AutoUnseal != 1 ||
+			got[1].SigningKeys != 0 || got[1].Directory != 0 || got[1].AutoUnseal != 0 {
 			return fmt.Errorf("cluster keys: %+v", got)
 		}
 		return nil
@@ -151,8 +155,33 @@ func TestClusterKeyChangesWhileTheClusterServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[string](t)(c.Client.Login(t.Context(), fourth.API, rig.Superuser, rig.SuperuserPassword))
+	showsDirectory(t, c, fourth, directory)
 	keepSecret(t, c, "app/password", "hunter2")
 	readable(t, c, fourth, "default", "app/password", "hunter2")
+}
+
+// sealedDirectory is the configuration of a directory that nobody asks, with all that is sealed of one.
+func sealedDirectory(t *testing.T) map[string]any {
+	t.Helper()
+	cert, key, err := must[*rig.Authority](t)(rig.NewAuthority("directory")).Issue(rig.Leaf{Name: "a master"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]any{"host": "ldap.example", "port": 636, "use-ldaps": true, "enforce-starttls": false, "dntemplate": "uid=%(username)s,dc=example",
+		"lookup-dn": "cn=lookup,dc=example", "lookup-password": "looks things up", "client-cert": string(key) + string(cert)}
+}
+
+// showsDirectory checks that a master opens what is sealed of the configuration.
+func showsDirectory(t *testing.T, c *rig.Cluster, m *rig.Master, want map[string]any) {
+	t.Helper()
+	answer := ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: m.API + ldapPath + "/config", Token: superuser(t, c)})
+	var got map[string]any
+	decode(t, answer.Body, &got)
+	for _, name := range []string{"lookup-password", "client-cert"} {
+		if got[name] != want[name] {
+			t.Errorf("%s: %s is %q", m.Name, name, got[name])
+		}
+	}
 }
 
 // lastLine is the error of the last line of a master's log.
