@@ -12,11 +12,17 @@ import (
 // ErrForbidden is why a request is not sent: to where it would go. What wraps it says more.
 var ErrForbidden = errors.New("not allowed without --allow-insecure-providers")
 
-// reserved are addresses that lead to this machine, or to the metadata service of a cloud, beside those that netip knows.
+// reserved are addresses that lead to this machine, to nobody, or to the metadata service of a cloud, beside those that netip knows.
 var reserved = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),          // this network, RFC 791
-	netip.MustParsePrefix("255.255.255.255/32"), // broadcast, RFC 919
+	netip.MustParsePrefix("240.0.0.0/4"),        // nobody's, RFC 1112, and broadcast, RFC 919
+	netip.MustParsePrefix("100.100.100.200/32"), // metadata of Alibaba
+	netip.MustParsePrefix("168.63.129.16/32"),   // metadata of Azure
+	netip.MustParsePrefix("192.0.0.192/32"),     // metadata of Oracle
 	netip.MustParsePrefix("fd00:ec2::254/128"),  // metadata of AWS
+	netip.MustParsePrefix("fd20:ce::254/128"),   // metadata of Google
+	netip.MustParsePrefix("fec0::/10"),          // site-local, RFC 3879
+	netip.MustParsePrefix("2001::/32"),          // Teredo, RFC 4380: to whoever stands in it, in disguise
 }
 
 // embedding are the networks of IPv6 whose addresses hold one of IPv4, and the byte at which it begins.
@@ -24,9 +30,11 @@ var embedding = []struct {
 	prefix netip.Prefix
 	at     int
 }{
-	{netip.MustParsePrefix("::/96"), 12},        // IPv4-compatible, RFC 4291
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, // NAT64, RFC 6052
-	{netip.MustParsePrefix("2002::/16"), 2},     // 6to4, RFC 3056
+	{netip.MustParsePrefix("::/96"), 12},           // IPv4-compatible, RFC 4291
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12}, // IPv4-translated, RFC 2765
+	{netip.MustParsePrefix("64:ff9b::/96"), 12},    // NAT64, RFC 6052
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 12},  // NAT64 for local use, RFC 8215; its shorter forms end in zeros, which are refused
+	{netip.MustParsePrefix("2002::/16"), 2},        // 6to4, RFC 3056
 }
 
 // CheckURL reports why requests to a URL would be refused whatever its host resolves to.
