@@ -113,13 +113,17 @@ func (s *source) fetchKeys(ctx context.Context) (keySet, error) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %d", m.JWKSURL, response.StatusCode)
+		return nil, fmt.Errorf("%s: %w", m.JWKSURL, &statusError{response.StatusCode})
 	}
 	document, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, err
 	}
-	return parseKeys(document)
+	keys, err := parseKeys(document)
+	if err != nil {
+		return nil, ownError{err}
+	}
+	return keys, nil
 }
 
 // payload answers what the provider has signed. When no known key has, the keys are fetched again, because the provider

@@ -62,6 +62,8 @@ type provider struct {
 	asked  map[string]int        // requests, by path
 	tokens http.HandlerFunc      // replaces the token endpoint
 	hook   http.HandlerFunc      // sees every request first
+
+	instead map[string]http.HandlerFunc // answers for a path
 }
 
 func newProvider(t *testing.T) *provider {
@@ -85,10 +87,14 @@ func newProvider(t *testing.T) *provider {
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.asked[r.URL.Path]++
-	hook, tokens := p.hook, p.tokens
+	hook, tokens, instead := p.hook, p.tokens, p.instead[r.URL.Path]
 	p.mu.Unlock()
 	if hook != nil {
 		hook(w, r)
+	}
+	if instead != nil {
+		instead(w, r)
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

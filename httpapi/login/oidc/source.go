@@ -71,7 +71,7 @@ func (p *Party) source(cfg Config) (*source, error) {
 func (p *Party) newSource(cfg Config) (*source, error) {
 	client, err := p.web.Client(cfg.CACerts, cfg.Insecure)
 	if err != nil {
-		return nil, &UnreachableError{"read the configuration", err}
+		return nil, &UnreachableError{"read the configuration", ownError{err}}
 	}
 	s := &source{client: client}
 	s.metadata = cached[*metadata]{now: p.now, fetch: func(ctx context.Context) (*metadata, error) {
@@ -99,9 +99,9 @@ func (p *Party) failed(cfg Config, doing string, err error) error {
 // configuration has none, or the reverse: the document is found at the same place. Tokens must have the provider's spelling.
 func (p *Party) discover(ctx context.Context, client *http.Client, issuer string) (*metadata, error) {
 	if err := p.web.CheckURL(issuer); err != nil {
-		return nil, fmt.Errorf("issuer %s: %w", issuer, err)
+		return nil, ownError{fmt.Errorf("issuer %s: %w", issuer, err)}
 	}
-	ctx = oidc.ClientContext(ctx, client)
+	ctx = oidc.ClientContext(ctx, strict(client))
 	provider, err := oidc.NewProvider(ctx, issuer)
 	var mismatch *oidc.IssuerMismatchError
 	if errors.As(err, &mismatch) && strings.TrimSuffix(mismatch.Discovered, "/") == strings.TrimSuffix(issuer, "/") {
@@ -114,7 +114,10 @@ func (p *Party) discover(ctx context.Context, client *http.Client, issuer string
 	if err := provider.Claims(m); err != nil {
 		return nil, fmt.Errorf("decode the discovery document: %w", err)
 	}
-	return m, p.check(m)
+	if err := p.check(m); err != nil {
+		return nil, ownError{err}
+	}
+	return m, nil
 }
 
 // check makes sure that everything is there and every endpoint is where requests may go.
