@@ -2,6 +2,7 @@ package saml
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -45,20 +46,21 @@ func parse(data []byte) (*layout, error) {
 		return nil, errNoResponse
 	}
 	l, ids := &layout{response: root}, map[string]bool{}
-	if err := l.walk(root, ids); err != nil {
+	if err := l.walk(root, nil, ids); err != nil {
 		return nil, err
 	}
 	return l, l.complete()
 }
 
 // walk looks at every element of the document, wherever it is: an assertion or a signature in a place where nobody reads it is
-// how signatures are wrapped.
-func (l *layout) walk(e *etree.Element, ids map[string]bool) error {
-	if err := names(e, ids); err != nil {
+// how signatures are wrapped. around are the name spaces that are declared around it.
+func (l *layout) walk(e *etree.Element, around scope, ids map[string]bool) error {
+	spaces := around.in(e)
+	if err := names(e, spaces, ids); err != nil {
 		return err
 	}
 	var err error
-	switch space := e.NamespaceURI(); {
+	switch space := spaces.uri(e.Space); {
 	case space == encryptedSpace || space == assertionSpace && strings.HasPrefix(e.Tag, "Encrypted"):
 		err = errEncrypted
 	case space == protocolSpace && e.Tag == "Response" && e != l.response:
@@ -72,7 +74,7 @@ func (l *layout) walk(e *etree.Element, ids map[string]bool) error {
 		return err
 	}
 	for _, child := range e.ChildElements() {
-		if err := l.walk(child, ids); err != nil {
+		if err := l.walk(child, spaces, ids); err != nil {
 			return err
 		}
 	}
@@ -80,12 +82,12 @@ func (l *layout) walk(e *etree.Element, ids map[string]bool) error {
 }
 
 // names checks that the prefixes of an element are declared and that its ID is its own. Signatures refer to elements by ID.
-func names(e *etree.Element, ids map[string]bool) error {
-	if e.Space != "" && e.Space != "xml" && e.NamespaceURI() == "" {
+func names(e *etree.Element, spaces scope, ids map[string]bool) error {
+	if e.Space != "" && e.Space != "xml" && spaces.uri(e.Space) == "" {
 		return errPrefix
 	}
 	for _, a := range e.Attr {
-		if a.Space != "" && a.Space != "xml" && a.Space != "xmlns" && a.NamespaceURI() == "" {
+		if a.Space != "" && a.Space != "xml" && a.Space != "xmlns" && spaces.uri(a.Space) == "" {
 			return errPrefix
 		}
 		if !strings.EqualFold(a.Key, "id") || a.Space == "xmlns" {
@@ -97,6 +99,35 @@ func names(e *etree.Element, ids map[string]bool) error {
 		ids[a.Value] = true
 	}
 	return nil
+}
+
+// scope are name space declarations, the innermost last. There are never more than maxPrefixes, so that a name costs the same
+// wherever it stands; etree looks through all attributes of all elements around it.
+type scope []declaration
+
+type declaration struct{ prefix, uri string }
+
+// in is the scope inside an element, good until the next sibling's is asked for.
+func (s scope) in(e *etree.Element) scope {
+	for _, a := range e.Attr {
+		switch {
+		case a.Space == "xmlns":
+			s = append(s, declaration{a.Key, a.Value})
+		case a.Space == "" && a.Key == "xmlns":
+			s = append(s, declaration{"", a.Value})
+		}
+	}
+	return s
+}
+
+// uri is the name space of a prefix, or of names without one; "" if there is none.
+func (s scope) uri(prefix string) string {
+	for _, d := range slices.Backward(s) {
+		if d.prefix == prefix {
+			return d.uri
+		}
+	}
+	return ""
 }
 
 func (l *layout) seeAssertion(e *etree.Element) error {

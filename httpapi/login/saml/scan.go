@@ -10,12 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of an answer. Real ones have 10 to 60 KiB, 15 levels and some hundred nodes.
+// Bounds of an answer. Real ones have 10 to 60 KiB, 15 levels, some hundred nodes and fewer than 15 attributes in an element.
 const (
-	maxBytes    = 256 << 10
-	maxDepth    = 64
-	maxNodes    = 10_000 // elements, attributes and texts
-	maxPrefixes = 32     // name space declarations in scope; what verifies signatures copies them for every element
+	maxBytes      = 256 << 10
+	maxDepth      = 64
+	maxNodes      = 3_000 // elements, attributes and texts
+	maxAttributes = 64    // of one element, name space declarations included
+	maxPrefixes   = 32    // name space declarations in scope; what verifies signatures copies them for every element
 )
 
 var (
@@ -126,7 +127,7 @@ func (s *scanner) start(e xml.StartElement) error {
 // attributes checks the attributes of one element and counts the name spaces that they declare. No two may have the same local
 // name, with or without prefix: encoding/xml would take one for the other.
 func (s *scanner) attributes(list []xml.Attr) (declared int, err error) {
-	if s.nodes += len(list); s.nodes > maxNodes {
+	if s.nodes += len(list); s.nodes > maxNodes || len(list) > maxAttributes {
 		return 0, errTooLarge
 	}
 	seen := make(map[string]bool, len(list))

@@ -136,13 +136,15 @@ func only(attrs []etree.Attr, name string) (string, bool) {
 // The certificates' own validity is not looked at: what makes a key good is that it stands in the metadata that a superuser
 // configured (SAML 2.0 Metadata Interoperability Profile 2.6.1). [Test] tells of certificates that have expired.
 func (s *signature) verify(certificates []*x509.Certificate) ([]byte, error) {
+	signed := detach(s.element.Parent())
+	undeclare(signed, false)
+	value := bare(signed.ChildElements()[slices.Index(s.element.Parent().ChildElements(), s.element)])
+	text := value.Text()
 	for _, certificate := range certificates {
 		if weak(certificate) {
 			continue
 		}
-		signed := detach(s.element.Parent())
-		undeclare(signed, false)
-		prepare(signed.ChildElements()[slices.Index(s.element.Parent().ChildElements(), s.element)], certificate)
+		value.SetText(valueFor(text, certificate))
 		v := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{certificate}})
 		v.Clock = dsig.NewFakeClockAt(certificate.NotBefore)
 		if verified, err := v.Validate(signed); err == nil {
@@ -200,26 +202,33 @@ func undeclare(e *etree.Element, inside bool) {
 	}
 }
 
-// prepare makes a signature what goxmldsig verifies with one key: without anything that it says about its key itself, and for
-// ECDSA with the ASN.1 form of the value (goxmldsig#163) instead of the two numbers of RFC 6931 2.3.6. Neither part is signed.
-func prepare(signature *etree.Element, certificate *x509.Certificate) {
+// bare takes out of a signature what it says about its key itself, which is not signed, and returns the SignatureValue.
+func bare(signature *etree.Element) *etree.Element {
 	parts := signature.ChildElements()
 	for _, info := range parts[2:] {
 		signature.RemoveChild(info)
 	}
+	return parts[1]
+}
+
+// valueFor is the value of a signature as goxmldsig verifies it with a key: for ECDSA in its ASN.1 form (goxmldsig#163) instead of
+// as the two numbers of RFC 6931 2.3.6.
+func valueFor(text string, certificate *x509.Certificate) string {
 	key, is := certificate.PublicKey.(*ecdsa.PublicKey)
 	if !is {
-		return
+		return text
 	}
 	size := (key.Curve.Params().BitSize + 7) / 8
-	value, err := base64.StdEncoding.DecodeString(parts[1].Text())
+	value, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(value) != 2*size {
-		return
+		return text
 	}
 	pair := struct{ R, S *big.Int }{new(big.Int).SetBytes(value[:size]), new(big.Int).SetBytes(value[size:])}
-	if der, err := asn1.Marshal(pair); err == nil {
-		parts[1].SetText(base64.StdEncoding.EncodeToString(der))
+	der, err := asn1.Marshal(pair)
+	if err != nil {
+		return text
 	}
+	return base64.StdEncoding.EncodeToString(der)
 }
 
 // weak reports whether a key is no RSA key of 2,048 bits or more, and no ECDSA key of 256 bits or more.
