@@ -47,6 +47,13 @@ func (e *Error) Error() string {
 // IsCode reports whether err is an answer with that code.
 func IsCode(err error, code string) bool { return code != "" && codeOf(err) == code }
 
+// NeedsForce reports whether err is a refusal that ends when the same is asked for with the member "force", which is what the
+// description names then. Others of the same code do not: "force" must not be advised for what merely takes a while.
+func NeedsForce(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "ERR_CONFLICT" && strings.Contains(e.Description, "`force`")
+}
+
 func codeOf(err error) string {
 	var e *Error
 	if errors.As(err, &e) {

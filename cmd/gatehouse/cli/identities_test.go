@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 )
@@ -120,8 +121,62 @@ func TestPartialImportsAndRefusedSynchronisationsSayWhatToDo(t *testing.T) {
 	if got := p.good("ldap", "import-group", "ops"); !strings.Contains(got.stdout, "not all of its members in time: 9 new users. gatehouse ldap sync adds the others") {
 		t.Errorf("a partial import: %s", got.stdout)
 	}
-	m.answer("POST /gatehouse/v1/ldap/sync", no{409, `{"title":"409 Conflict","description":"Too many are missing.","code":"ERR_CONFLICT"}`})
+	m.answer("POST /gatehouse/v1/ldap/sync", no{409, `{"title":"409 Conflict","description":"The directory does not have 9 of 9 users any more. Ask with ` + "`force`" + `.","code":"ERR_CONFLICT"}`})
 	p.bad(StatusFailed, "gatehouse ldap sync --force", "ldap", "sync")
+	for _, other := range []string{"An import or a synchronisation is running. Nothing was changed.", "The LDAP configuration was changed meanwhile."} {
+		m.answer("POST /gatehouse/v1/ldap/sync", no{409, `{"title":"409 Conflict","description":"` + other + `","code":"ERR_CONFLICT"}`})
+		if got := p.run("ldap", "sync"); got.status != StatusFailed || !strings.Contains(got.stderr, other) || strings.Contains(got.stderr, "--force") {
+			t.Errorf("%q: status %d, %q", other, got.status, got.stderr)
+		}
+	}
 	m.answer("GET /acs/api/v1/ldap/config", no{400, `{"title":"400 Bad Request","description":"No LDAP configuration stored yet.","code":"ERR_LDAP_CONFIG_NOT_AVAILABLE"}`})
 	p.bad(StatusFailed, "gatehouse ldap config set --file FILE", "ldap", "config", "show")
+}
+
+func TestHowTheDirectoryIsProtectedHasToBeSaid(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	for _, missing := range []string{"use-ldaps: false\n", "enforce-starttls: true\n", "use-ldaps: false\nenforce-starttls:\n"} {
+		p.bad(StatusUsage, "want true or false for both", "ldap", "config", "set", "--file", p.file("ldap.yaml", "host: ldap.example\nport: 389\n"+missing))
+	}
+	if n := m.count("PUT", "/acs/api/v1/ldap/config"); n != 0 {
+		t.Errorf("%d configurations were sent", n)
+	}
+}
+
+func TestTheConfigurationOfADirectoryIsNotShownToOthers(t *testing.T) {
+	p := loggedInTo(t, full(t))
+	const good = "host: ldap.example\nport: 389\nuse-ldaps: false\nenforce-starttls: true\n"
+	for text, want := range map[string]bool{good: false, good + "lookup-password: hunter2\n": true, good + "client-cert: hunter2\n": true} {
+		file := p.file("open.yaml", text)
+		for mode, open := range map[os.FileMode]bool{0o644: true, 0o600: false} {
+			if err := os.Chmod(file, mode); err != nil {
+				t.Fatal(err)
+			}
+			got := p.good("ldap", "config", "set", "--file", file)
+			if warned := strings.Contains(got.stderr, "can be read by others"); warned != (want && open) {
+				t.Errorf("%q with mode %o: %q", text, mode, got.stderr)
+			}
+		}
+	}
+}
+
+func TestSlipsInAConfigurationOfADirectoryAreNotQuoted(t *testing.T) {
+	p := loggedInTo(t, full(t))
+	for text, want := range map[string]string{
+		"host: h\nport: hunter2\n":                             "line 2: a member is unknown, repeated, or not of its type",
+		"host: h\nlookup-password hunter2: x\nport: hunter2\n": "line 2, line 3: a member",
+		"host: h\nhunter2: x\n":                                "line 2: a member",
+		"hunter2: x\nhunter2: y\n":                             "line 2: a member",
+		"lookup-password: *hunter2\n":                          "it is no YAML",
+		"lookup-password: @hunter2\n":                          "it is no YAML",
+		`{"lookup-password": "hunter2" "hunter2"}`:             "it is no YAML",
+		`{"port": "hunter2"}`:                                  "line 1: a member",
+		"hunter2":                                              "line 1: a member",
+	} {
+		got := p.bad(StatusUsage, want, "ldap", "config", "set", "--file", p.file("ldap.yaml", text))
+		if strings.Contains(got.stderr, "hunter") {
+			t.Errorf("%q: %s", text, got.stderr)
+		}
+	}
 }

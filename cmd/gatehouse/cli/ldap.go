@@ -36,8 +36,8 @@ func (a *app) ldapConfigCommand() *cobra.Command {
 type ldapDocument struct {
 	Host            string           `json:"host" yaml:"host"`
 	Port            int              `json:"port" yaml:"port"`
-	UseLDAPS        bool             `json:"use-ldaps" yaml:"use-ldaps"`
-	EnforceStartTLS bool             `json:"enforce-starttls" yaml:"enforce-starttls"`
+	UseLDAPS        *bool            `json:"use-ldaps" yaml:"use-ldaps"`
+	EnforceStartTLS *bool            `json:"enforce-starttls" yaml:"enforce-starttls"`
 	DNTemplate      string           `json:"dntemplate,omitempty" yaml:"dntemplate"`
 	UserSearch      *ldapSearch      `json:"user-search,omitempty" yaml:"user-search"`
 	LookupDN        string           `json:"lookup-dn,omitempty" yaml:"lookup-dn"`
@@ -58,15 +58,20 @@ type ldapGroupSearch struct {
 	MemberAttributes []string `json:"member-attributes,omitempty" yaml:"member-attributes"`
 }
 
-// directory is the document for the API.
-func (d *ldapDocument) directory() client.Directory {
-	return client.Directory{Host: d.Host, Port: d.Port, LDAPS: d.UseLDAPS, EnforceStartTLS: d.EnforceStartTLS, DNTemplate: d.DNTemplate,
+// directory is the document for the API. Like there, how the connection is protected has to be said: nobody is to send passwords in
+// clear because a line was forgotten.
+func (d *ldapDocument) directory() (client.Directory, error) {
+	if d.UseLDAPS == nil || d.EnforceStartTLS == nil {
+		return client.Directory{}, usage(errors.New("use-ldaps and enforce-starttls: want true or false for both"),
+			"ldaps on port 636: use-ldaps: true; StartTLS on port 389: enforce-starttls: true; with neither, passwords may cross the network in clear")
+	}
+	return client.Directory{Host: d.Host, Port: d.Port, LDAPS: *d.UseLDAPS, EnforceStartTLS: *d.EnforceStartTLS, DNTemplate: d.DNTemplate,
 		UserSearch: (*client.DirectorySearch)(d.UserSearch), GroupSearch: (*client.DirectoryGroupSearch)(d.GroupSearch),
-		LookupDN: d.LookupDN, LookupPassword: d.LookupPassword, CACerts: d.CACerts, ClientCert: d.ClientCert}
+		LookupDN: d.LookupDN, LookupPassword: d.LookupPassword, CACerts: d.CACerts, ClientCert: d.ClientCert}, nil
 }
 
 func ldapDocumentOf(d client.Directory) *ldapDocument {
-	return &ldapDocument{Host: d.Host, Port: d.Port, UseLDAPS: d.LDAPS, EnforceStartTLS: d.EnforceStartTLS, DNTemplate: d.DNTemplate,
+	return &ldapDocument{Host: d.Host, Port: d.Port, UseLDAPS: &d.LDAPS, EnforceStartTLS: &d.EnforceStartTLS, DNTemplate: d.DNTemplate,
 		UserSearch: (*ldapSearch)(d.UserSearch), GroupSearch: (*ldapGroupSearch)(d.GroupSearch),
 		LookupDN: d.LookupDN, LookupPassword: d.LookupPassword, CACerts: d.CACerts, ClientCert: d.ClientCert}
 }
@@ -112,9 +117,9 @@ func showDirectory(d *ldapDocument, secrets bool) view {
 // ldapEncryption says how the connection is protected, for people.
 func ldapEncryption(d *ldapDocument) string {
 	switch {
-	case d.UseLDAPS:
+	case *d.UseLDAPS:
 		return "LDAPS"
-	case d.EnforceStartTLS:
+	case *d.EnforceStartTLS:
 		return "StartTLS"
 	}
 	return "StartTLS if the directory has it, otherwise none"

@@ -52,7 +52,7 @@ func (a *app) ldapSyncCommand() *cobra.Command {
 			}
 			return a.asking(loggedIn, func(ctx context.Context, c *client.Client, _ []string) (view, error) {
 				s, err := c.SyncDirectory(ctx, force)
-				if client.IsCode(err, "ERR_CONFLICT") && !force {
+				if client.NeedsForce(err) && !force {
 					err = fail(StatusFailed, fmt.Errorf("the master says %w", asError(err)), "if the directory is right: gatehouse ldap sync --force")
 				}
 				return syncView(s), settle(err, "gatehouse ldap sync --status")

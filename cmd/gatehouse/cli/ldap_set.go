@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,6 +62,9 @@ func (f *ldapFlags) read(ctx context.Context, a *app) (client.Directory, error) 
 	if err != nil {
 		return client.Directory{}, err
 	}
+	if f.file != "-" && d.LookupPassword+d.ClientCert != "" {
+		a.warnIfOpen(f.file)
+	}
 	var errPassword, errCA, errCert error
 	if f.passwordFile != "" {
 		d.LookupPassword, errPassword = a.secretLine("lookup-password-file", "the lookup password", f.passwordFile)
@@ -74,10 +79,11 @@ func (f *ldapFlags) read(ctx context.Context, a *app) (client.Directory, error) 
 	if err := all(errPassword, errCA, errCert); err != nil {
 		return client.Directory{}, err
 	}
-	if f.askPassword {
-		d.LookupPassword, err = a.askHidden(ctx, "lookup password", "Password of "+safe(d.LookupDN)+": ", "use --lookup-password-file FILE")
+	directory, err := d.directory()
+	if err == nil && f.askPassword {
+		directory.LookupPassword, err = a.askHidden(ctx, "lookup password", "Password of "+safe(d.LookupDN)+": ", "use --lookup-password-file FILE")
 	}
-	return d.directory(), err
+	return directory, err
 }
 
 // parseLDAP reads one document, which is YAML, of which JSON is a part. A member that is unknown or repeated is a slip.
@@ -86,11 +92,35 @@ func parseLDAP(name, text string) (*ldapDocument, error) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
 	err := decoder.Decode(&d)
-	if err == nil && !errors.Is(decoder.Decode(new(any)), io.EOF) {
+	switch {
+	case err != nil:
+		err = yamlSlip(err)
+	case !errors.Is(decoder.Decode(new(any)), io.EOF):
 		err = errors.New("there is more than one document in it")
 	}
 	if err != nil {
 		return nil, usage(fmt.Errorf("--file: %s is no configuration of a directory: %w", name, err), "gatehouse ldap config set --help shows one")
 	}
 	return &d, nil
+}
+
+var yamlLine = regexp.MustCompile(`^(yaml: )?(line [0-9]+)`)
+
+// yamlSlip is what is wrong with a document that may hold passwords, without what stands in it: a parser's own error quotes that.
+func yamlSlip(err error) error {
+	what := "it is no YAML"
+	lines := []string{err.Error()}
+	if slips := (*yaml.TypeError)(nil); errors.As(err, &slips) {
+		what, lines = "a member is unknown, repeated, or not of its type", slips.Errors
+	}
+	where := []string{}
+	for _, line := range lines {
+		if found := yamlLine.FindStringSubmatch(line); found != nil {
+			where = append(where, found[2])
+		}
+	}
+	if len(where) == 0 {
+		return errors.New(what)
+	}
+	return fmt.Errorf("%s: %s", strings.Join(slices.Compact(where), ", "), what)
 }

@@ -210,6 +210,10 @@ func (a *app) exchange(ctx context.Context, t *target, credentials client.Creden
 	if client.IsCode(err, "ERR_INVALID_CREDENTIALS") {
 		return token, fail(StatusLogin, fmt.Errorf("%s is not let in: wrong user, or wrong password or key", credentials.UID()), "")
 	}
+	if client.IsCode(err, "ERR_LDAP_AUTH_FAILED") {
+		return token, fail(StatusUnavailable, fmt.Errorf("the cluster cannot ask its directory whether %s is let in", credentials.UID()),
+			"try again later; local users can log in meanwhile. The masters' logs say what is wrong with the directory")
+	}
 	t.uid = credentials.UID()
 	return token, t.explain(err)
 }

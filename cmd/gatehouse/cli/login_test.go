@@ -216,6 +216,16 @@ func TestWrongCredentialsAreAStatusOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestADirectoryThatIsDownIsNoRefusedLogin(t *testing.T) {
+	m := newMaster(t, map[string]any{loginRow: no{401, `{"title":"401 Unauthorized","description":"The directory could not be asked.","code":"ERR_LDAP_AUTH_FAILED"}`}})
+	p := newPerson(t)
+	p.stdin = "right\n"
+	got := p.run("login", "--url", m.URL, "--uid", "alice", "--password-stdin")
+	if got.status != StatusUnavailable || !strings.Contains(got.stderr, "cannot ask its directory") || strings.Contains(got.stderr, "stored login") || strings.Contains(got.stderr, "log in again") {
+		t.Errorf("status %d, %q", got.status, got.stderr)
+	}
+}
+
 func TestTokenShowAndVerify(t *testing.T) {
 	m := full(t)
 	p := loggedInTo(t, m)

@@ -42,7 +42,7 @@ func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
 		"operator rekey --cancel", "operator rotate",
 		"provider list", "provider show company", "provider show adfs", "provider add new --type saml --base-url https://cluster.example --metadata-file " + p.file("idp.xml", "<xml/>"),
 		"provider set company --description x", "provider remove --yes company", "provider test company",
-		"ldap config show", "ldap config set --file " + p.file("ldap.yaml", "host: ldap.example\nport: 389\ndntemplate: uid=%(username)s\n"), "ldap config remove --yes",
+		"ldap config show", "ldap config set --file " + p.file("ldap.yaml", "host: ldap.example\nport: 389\nuse-ldaps: false\nenforce-starttls: true\ndntemplate: uid=%(username)s\n"), "ldap config remove --yes",
 		"ldap test alice --password-file " + p.file("pw", "the-password"), "ldap import-user alice", "ldap import-group ops", "ldap sync", "ldap sync --status",
 	} {
 		for _, form := range []string{"", "-", "--output json", "--output yaml"} {
@@ -233,7 +233,7 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"ldap config set", "--file FILE"},
 		{"ldap config set --file /nonexistent", "--file: open /nonexistent"},
 		{"ldap config set --file " + private, "is no configuration of a directory"},
-		{"ldap config set --file " + p.file("unknown.yaml", "host: a\nhots: b\n"), "field hots not found"},
+		{"ldap config set --file " + p.file("unknown.yaml", "host: a\nhots: b\n"), "line 2: a member is unknown"},
 		{"ldap config remove", "--yes"},
 		{"ldap test alice", "--password-file FILE"},
 		{"ldap test", "the UID is missing"},
