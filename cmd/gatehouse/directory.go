@@ -32,6 +32,18 @@ func (m *master) openDirectory() {
 // syncRetry is how soon a synchronisation that failed is tried again, unless the interval is shorter.
 const syncRetry = time.Minute
 
+// nextSync is how long to wait after a synchronisation: the interval; after failures in a row a minute, two, four and so on up to it.
+func nextSync(interval time.Duration, failures int) time.Duration {
+	if failures == 0 {
+		return interval
+	}
+	pause := syncRetry
+	for ; failures > 1 && pause < interval; failures-- {
+		pause *= 2
+	}
+	return min(pause, interval)
+}
+
 // syncDirectory brings users and groups in line with the directory, now and again. A new leader waits for a part of the interval first:
 // when leaders change often, the directory is not asked for everything each time.
 func (m *master) syncDirectory(ctx context.Context, term uint64) error {
@@ -39,14 +51,15 @@ func (m *master) syncDirectory(ctx context.Context, term uint64) error {
 	if interval == 0 {
 		return nil
 	}
-	for pause := rand.N(interval); ; {
+	failures := 0
+	for pause := rand.N(interval); ; pause = nextSync(interval, failures) {
 		rest(ctx, pause)
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause = interval
-		if m.directoryAPI.Sync(ctx, term) != nil { // it has said so
-			pause = min(interval, syncRetry)
+		failures++
+		if m.directoryAPI.Sync(ctx, term) == nil { // else it has said so
+			failures = 0
 		}
 	}
 }

@@ -234,6 +234,20 @@ func (d *data) UsersFrom(providerType string) iter.Seq[*iam.User] {
 	}
 }
 
+// UserLike returns the user of that provider type whose uid is this one but for case; of several, the one that is spelt the same, else
+// the first. It looks at all users.
+func (d *data) UserLike(providerType, uid string) (*iam.User, bool) {
+	if u, ok := d.User(uid); ok && u.ProviderType == providerType {
+		return u, true
+	}
+	for u := range d.UsersFrom(providerType) {
+		if len(u.UID) == len(uid) && strings.EqualFold(u.UID, uid) {
+			return u, true
+		}
+	}
+	return nil, false
+}
+
 // GroupsFrom yields the groups of that provider type, sorted by gid. It looks at all groups.
 func (d *data) GroupsFrom(providerType string) iter.Seq[*iam.Group] {
 	return func(yield func(*iam.Group) bool) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -57,10 +58,23 @@ func isDirectoryTest(answer *Response) bool {
 	return answer.Status == http.StatusBadGateway && json.Unmarshal(answer.Body, &t) == nil && t.Code != "" && t.Title == ""
 }
 
-// ImportUser makes a user of somebody in the directory, before the first login does (ERR_USER_EXISTS, ERR_LDAP_IMPORT_USER_NOT_FOUND).
-func (c *Client) ImportUser(ctx context.Context, username string) error {
-	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: iamPrefix + "/ldap/importuser", Body: map[string]string{"username": username}, wait: askOthers})
-	return err
+// ImportUser makes a user of somebody in the directory, before the first login does (ERR_USER_EXISTS, ERR_LDAP_IMPORT_USER_NOT_FOUND). It
+// returns the uid, which the directory may spell otherwise.
+func (c *Client) ImportUser(ctx context.Context, username string) (uid string, err error) {
+	answer, err := c.Do(ctx, Request{Method: http.MethodPost, Path: iamPrefix + "/ldap/importuser", Body: map[string]string{"username": username}, wait: askOthers})
+	if err != nil {
+		return "", err
+	}
+	return made(answer, username), nil
+}
+
+// made is the id of what was made, which may be spelt otherwise than what was asked for.
+func made(answer *Response, asked string) string {
+	location := answer.Header.Get("Location")
+	if id := location[strings.LastIndexByte(location, '/')+1:]; id != "" {
+		return id
+	}
+	return asked
 }
 
 // ImportGroup makes a group of one in the directory, and users of its members (ERR_GROUP_EXISTS, ERR_LDAP_IMPORT_GROUP_NOT_FOUND). It takes
@@ -74,7 +88,7 @@ func (c *Client) ImportGroup(ctx context.Context, groupname string) (GroupImport
 	if err != nil {
 		return GroupImport{}, err
 	}
-	return GroupImport{Users: imported.Users, Partial: answer.Status == http.StatusAccepted}, nil
+	return GroupImport{GID: made(answer, groupname), Users: imported.Users, Partial: answer.Status == http.StatusAccepted}, nil
 }
 
 // SyncDirectory brings users and groups that came from the directory in line with it now. Where much would be removed at once the masters

@@ -53,7 +53,10 @@ var changesOfIdentities = []struct {
 		_, err := c.TestDirectory(t.Context(), "u", "p")
 		return err
 	}},
-	{"POST /acs/api/v1/ldap/importuser", `{"username":"u"}`, false, true, func(t *testing.T, c *client.Client) error { return c.ImportUser(t.Context(), "u") }},
+	{"POST /acs/api/v1/ldap/importuser", `{"username":"u"}`, false, true, func(t *testing.T, c *client.Client) error {
+		_, err := c.ImportUser(t.Context(), "u")
+		return err
+	}},
 	{"POST /acs/api/v1/ldap/importgroup", `{"groupname":"g"}`, false, true, func(t *testing.T, c *client.Client) error {
 		_, err := c.ImportGroup(t.Context(), "g")
 		return err
@@ -140,6 +143,25 @@ func TestAnImportThatRanOutOfTimeIsPartial(t *testing.T) {
 		got, err := newClient(t, client.Options{Addresses: []string{m.URL}}).ImportGroup(t.Context(), "g")
 		if want := (client.GroupImport{Users: 3, Partial: partial}); err != nil || got != want {
 			t.Errorf("%d: %+v, %v; want %+v", status, got, err, want)
+		}
+	}
+}
+
+func TestAnImportIsCalledWhatTheDirectoryCallsIt(t *testing.T) {
+	for location, want := range map[string]string{"/acs/api/v1/users/carol": "carol", "": "CAROL"} {
+		m := startMaster(t, func(w http.ResponseWriter, _ *http.Request) {
+			if location != "" {
+				w.Header().Set("Location", location)
+			}
+			w.WriteHeader(http.StatusCreated)
+			_, _ = w.Write([]byte(`{}`))
+		})
+		c := newClient(t, client.Options{Addresses: []string{m.URL}})
+		if uid, err := c.ImportUser(t.Context(), "CAROL"); err != nil || uid != want {
+			t.Errorf("the user is %q, %v; want %s", uid, err, want)
+		}
+		if g, err := c.ImportGroup(t.Context(), "CAROL"); err != nil || g.GID != want {
+			t.Errorf("the group is %q, %v; want %s", g.GID, err, want)
 		}
 	}
 }

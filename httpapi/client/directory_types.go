@@ -78,6 +78,8 @@ func (t DirectoryTest) OK() bool { return t.Reached && t.Code == "TEST_PASSED" }
 
 // GroupImport is what was made of a group of the directory.
 type GroupImport struct {
+	// GID is the group's, as the directory spells it.
+	GID string `json:"gid"`
 	// Users is how many users were new.
 	Users int `json:"imported_user_count"`
 	// Partial says that time ran out before all members were in the group. SyncDirectory adds the others.

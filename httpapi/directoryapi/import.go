@@ -33,11 +33,31 @@ func (a *API) importUser(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 	if err != nil {
 		return nil, a.refusal(err, in.Username)
 	}
-	outcome, err := a.Submitter.Submit(ctx, a.header(r), command.CreateUser{User: *userOf(entry)})
+	if u, known := r.State.UserLike(iam.LDAP, entry.UID); known {
+		return nil, userExists(u.UID)
+	}
+	if _, known := r.State.User(entry.UID); known {
+		return nil, userExists(entry.UID)
+	}
+	create := command.SyncDirectory{Version: config.Version, CreateUsers: []iam.User{*userOf(entry)}} // which looks whether the configuration is the same
+	outcome, err := a.Submitter.Submit(ctx, a.header(r), create)
 	if err != nil {
 		return nil, err
 	}
-	return &httpapi.Response{Status: http.StatusCreated, Index: outcome.Index}, nil
+	if u, ok := a.Machine.State().User(entry.UID); !ok || u.ProviderType != iam.LDAP {
+		return nil, userExists(entry.UID) // somebody else has made another one meanwhile
+	}
+	return created("users", entry.UID, &httpapi.Response{Status: http.StatusCreated, Index: outcome.Index}), nil
+}
+
+func userExists(uid string) error {
+	return fault.New(fault.UserExists, "User with id `%s` already exists.", uid)
+}
+
+// created tells in the answer what the directory calls the user or group, which may be spelt otherwise than what was asked for.
+func created(kind, id string, answer *httpapi.Response) *httpapi.Response {
+	answer.Header = http.Header{"Location": {"/acs/api/v1/" + kind + "/" + id}}
+	return answer
 }
 
 // userOf is the user of ours that an entry of the directory becomes.
@@ -81,9 +101,17 @@ func (a *API) importGroup(ctx context.Context, r *httpapi.Request) (*httpapi.Res
 	if err := absent(r, group.Name); err != nil {
 		return nil, err
 	}
-	entries, whole, err := a.membersWithin(ctx, config, group)
+	names := spellings(r.State, func(uid, now string) {
+		a.Logger.Warn("the directory spells a user otherwise by now", "uid", uid, "now", now)
+	})
+	entries, whole, err := a.membersWithin(ctx, names, config, group)
 	if err != nil {
 		return nil, a.refusal(err, in.Groupname)
+	}
+	if group.Truncated {
+		a.Logger.Warn("a group has too many members: only some of them are imported", "group", group.Name, "limit", ldap.MaxMembers)
+	} else if !whole {
+		a.Logger.Warn("a group is imported in part: the time limit was reached; the next synchronisation completes it", "group", group.Name, "members", len(entries))
 	}
 	return a.createGroup(ctx, r, config, group.Name, entries, whole)
 }
@@ -100,11 +128,11 @@ func absent(r *httpapi.Request, gid string) error {
 }
 
 // membersWithin finds the members that can be found within the limit of an import, and whether these are all.
-func (a *API) membersWithin(ctx context.Context, config *ldap.Config, g ldap.Group) (entries []ldap.Entry, whole bool, err error) {
+func (a *API) membersWithin(ctx context.Context, names *spelling, config *ldap.Config, g ldap.Group) (entries []ldap.Entry, whole bool, err error) {
 	end := time.Now().Add(a.ImportLimit)
 	limited, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	entries, err = a.members(limited, config, g)
+	entries, err = a.members(limited, names, config, g)
 	// A connection may end at the deadline a moment before its context does.
 	if err != nil && !time.Now().Before(end) && ctx.Err() == nil {
 		return entries, false, nil
@@ -113,10 +141,10 @@ func (a *API) membersWithin(ctx context.Context, config *ldap.Config, g ldap.Gro
 }
 
 // members finds the users that a group names, each of them once. What else it names is left out.
-func (a *API) members(ctx context.Context, config *ldap.Config, g ldap.Group) (entries []ldap.Entry, err error) {
+func (a *API) members(ctx context.Context, names *spelling, config *ldap.Config, g ldap.Group) (entries []ldap.Entry, err error) {
 	seen := map[string]bool{}
 	err = a.Directory.ResolveMembers(ctx, config, g.Members, func(e ldap.Entry) error {
-		if !seen[e.UID] {
+		if e.UID = names.uid(e); !seen[e.UID] {
 			seen[e.UID] = true
 			entries = append(entries, e)
 		}
@@ -143,9 +171,8 @@ func (a *API) createGroup(ctx context.Context, r *httpapi.Request, config *ldap.
 	status := http.StatusCreated
 	if !whole {
 		status = http.StatusAccepted
-		a.Logger.Warn("a group was imported in part: the time limit was reached; the next synchronisation completes it", "group", gid, "members", w.done.MembersAdded)
 	}
-	return &httpapi.Response{Status: status, Body: imported{w.done.UsersCreated}, Index: w.index}, nil
+	return created("groups", gid, &httpapi.Response{Status: status, Body: imported{w.done.UsersCreated}, Index: w.index}), nil
 }
 
 // refusal is what a superuser is told about an answer of the directory.

@@ -71,6 +71,7 @@ type API struct {
 	Options
 	working chan struct{} // holds one token while an import or a synchronisation runs
 	last    lastSync
+	synced  uint64 // the version of the configuration of the last synchronisation that worked, 0 for none; who holds working has it
 	meter   *meter
 }
 

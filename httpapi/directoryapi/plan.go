@@ -5,44 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
-	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi/login/ldap"
 )
 
-const (
-	// askAtOnce is how many users are looked for at a time: a quarter of the connections that a master has.
-	askAtOnce = 4
-	// manyVanished is how many users, or groups, may be missing before it is asked whether that is more than half of them.
-	manyVanished = 10
-)
+// askAtOnce is how many users are looked for at a time: a quarter of the connections that a master has.
+const askAtOnce = 4
 
 // plan is what a synchronisation would change, worked out before anything is.
 type plan struct {
 	api    *API
 	config *ldap.Config
 	state  *state.State
+	names  *spelling
+	force  bool // whatever it removes is right
 
-	mu      sync.Mutex // guards skipped while users are looked for
+	mu      sync.Mutex // guards what follows while users are looked for
 	skipped []string
+	told    map[string]bool // what skipped has
 
-	found                 map[string]bool // named by a group, so there
-	created               map[string]bool
-	join                  []item
-	leave                 []state.Membership
-	goneUsers, goneGroups []string
-	allUsers, allGroups   int
+	found                           map[string]bool // named by a group, so there
+	created                         map[string]bool
+	join                            []item
+	leaving                         []leaving
+	leave                           []state.Membership
+	goneUsers, goneGroups           []string
+	allUsers, allGroups, allMembers int
+}
+
+// leaving are the members of a group who are not in it any more, in the directory, of all whom a synchronisation may take out.
+type leaving struct {
+	gid  string
+	uids []string
+	all  int
 }
 
 // plan asks the directory about every user and group that came from it. Any error of the directory ends it.
-func (a *API) plan(ctx context.Context, s *state.State, c *ldap.Config) (*plan, error) {
-	p := &plan{api: a, config: c, state: s, found: map[string]bool{}, created: map[string]bool{}}
+func (a *API) plan(ctx context.Context, s *state.State, c *ldap.Config, force bool) (*plan, error) {
+	p := &plan{api: a, config: c, state: s, force: force, told: map[string]bool{}, found: map[string]bool{}, created: map[string]bool{}}
+	p.names = spellings(s, p.respelled)
 	if err := a.Directory.BaseExists(ctx, c); err != nil {
 		return nil, err
 	}
@@ -55,8 +61,9 @@ func (a *API) plan(ctx context.Context, s *state.State, c *ldap.Config) (*plan, 
 	if err := p.users(ctx); err != nil {
 		return nil, err
 	}
+	p.settle()
 	// What was found missing counts only if the directory is still whole.
-	if len(p.goneUsers)+len(p.goneGroups) > 0 {
+	if p.removals() > 0 {
 		if err := a.Directory.BaseExists(ctx, c); err != nil {
 			return nil, err
 		}
@@ -80,7 +87,7 @@ func (p *plan) group(ctx context.Context, g *iam.Group) error {
 	case err != nil:
 		return err
 	}
-	entries, err := p.api.members(ctx, p.config, there)
+	entries, err := p.api.members(ctx, p.names, p.config, there)
 	if err != nil {
 		return err
 	}
@@ -93,11 +100,21 @@ func (p *plan) group(ctx context.Context, g *iam.Group) error {
 		p.skip("group " + g.GID + " has too many members: none is removed from it")
 		return nil
 	}
+	left := leaving{gid: g.GID}
 	for uid := range p.state.Members(g.GID) {
-		if u, ok := p.state.User(uid); ok && u.ProviderType == iam.LDAP && !wanted[uid] {
-			p.leave = append(p.leave, state.Membership{GID: g.GID, UID: uid})
+		if u, ok := p.state.User(uid); ok && u.ProviderType == iam.LDAP {
+			left.all++
+			if !wanted[uid] {
+				left.uids = append(left.uids, uid)
+			}
 		}
 	}
+	p.allMembers += left.all
+	if left.all > 0 && len(there.Members) == 0 && !p.force {
+		p.skip("group " + g.GID + ": the directory shows no members at all; if that is right, ask for it with `force`")
+		return nil
+	}
+	p.leaving = append(p.leaving, left)
 	return nil
 }
 
@@ -150,8 +167,11 @@ func (p *plan) gone(ctx context.Context, uid string) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	_, err := p.api.Directory.FindUser(ctx, p.config, uid)
+	e, err := p.api.Directory.FindUser(ctx, p.config, uid)
 	switch {
+	case err == nil && e.UID != uid:
+		p.respelled(uid, e.UID)
+		return false, nil
 	case err == nil:
 		return false, nil
 	case errors.Is(err, ldap.ErrNoSuchUser):
@@ -163,41 +183,25 @@ func (p *plan) gone(ctx context.Context, uid string) (bool, error) {
 	return false, fmt.Errorf("user %s: %w", uid, err)
 }
 
+// respelled tells of a user whom the directory calls otherwise by now. It stays who it is: permissions are bound to the uid.
+func (p *plan) respelled(uid, now string) {
+	p.skip("user " + uid + ": the directory spells it " + now)
+}
+
 func (p *plan) skip(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.skipped = append(p.skipped, why)
-}
-
-// refuse says that too much is missing to believe it: more than half of all users or groups, and ten at least. Somebody may have moved
-// the entries, or taken the rights of the lookup account.
-func (p *plan) refuse() error {
-	var missing []string
-	for _, kind := range []struct {
-		name      string
-		gone, all int
-	}{{"users", len(p.goneUsers), p.allUsers}, {"groups", len(p.goneGroups), p.allGroups}} {
-		if kind.gone >= manyVanished && 2*kind.gone > kind.all {
-			missing = append(missing, fmt.Sprintf("%d of %d %s", kind.gone, kind.all, kind.name))
-		}
+	if !p.told[why] {
+		p.told[why] = true
+		p.skipped = append(p.skipped, why)
 	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return fault.New(fault.Conflict, "The directory does not have %s any more. Nothing was changed. If that is right, ask for it with `force`.", strings.Join(missing, " and "))
 }
 
 // items are the changes in the order in which they are made: who is new, who leaves, what is gone.
 func (p *plan) items() []item {
 	items := p.join
-	gone := map[string]bool{}
-	for _, uid := range p.goneUsers {
-		gone[uid] = true
-	}
 	for _, m := range p.leave {
-		if !gone[m.UID] { // it leaves every group anyway
-			items = append(items, item{leave: &m})
-		}
+		items = append(items, item{leave: &m})
 	}
 	for _, uid := range p.goneUsers {
 		items = append(items, item{removeUser: uid})

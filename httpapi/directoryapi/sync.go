@@ -2,6 +2,7 @@ package directoryapi
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -113,7 +114,11 @@ func (a *API) synchronise(ctx context.Context, r *httpapi.Request, force bool) (
 		if w == nil && fault.Is(err, fault.Conflict) {
 			last.Result = resultRefused
 		}
-		a.Logger.Error("the synchronisation with the directory failed", "error", err, "result", last.Result)
+		level := slog.LevelError
+		if before := a.last.get(); before != nil && before.Error == last.Error {
+			level = slog.LevelWarn // it has been said
+		}
+		a.Logger.Log(ctx, level, "the synchronisation with the directory failed", "error", err, "result", last.Result)
 	} else if w.index > 0 {
 		a.Logger.Info("synchronised with the directory", "users_created", w.done.UsersCreated, "users_removed", w.done.UsersRemoved,
 			"groups_removed", w.done.GroupsRemoved, "members_added", w.done.MembersAdded, "members_removed", w.done.MembersRemoved)
@@ -129,18 +134,25 @@ func (a *API) align(ctx context.Context, r *httpapi.Request, force bool) (*write
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.plan(ctx, r.State, config)
+	p, err := a.plan(ctx, r.State, config, force)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.refuse(); err != nil && !force {
+	if err := p.refuse(); err != nil {
 		return nil, err
+	}
+	if a.synced != 0 && a.synced != config.Version {
+		p.keep()
 	}
 	w := a.writer(r, config, "gatehouse.ldap.sync")
 	for _, why := range p.skipped {
 		w.skip(why)
 	}
-	return w, w.write(ctx, p.items())
+	if err := w.write(ctx, p.items()); err != nil {
+		return w, err
+	}
+	a.synced = config.Version
+	return w, nil
 }
 
 var _ Directory = (*ldap.Client)(nil)

@@ -2,6 +2,7 @@ package directoryapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"gatehouse/fsm/command"
@@ -60,25 +61,26 @@ type writer struct {
 	version uint64
 	done    Report
 	index   uint64 // of the last entry; 0: nothing was written
+	slow    error  // errSlow, once it has happened
 }
 
 func (a *API) writer(r *httpapi.Request, c *ldap.Config, action string) *writer {
 	return &writer{api: a, request: r, action: action, version: c.Version, done: Report{Skipped: []string{}}}
 }
 
-// write makes the changes in their order. What comes before an error stays.
+// write makes the changes in their order. What comes before an error stays; errSlow ends nothing.
 func (w *writer) write(ctx context.Context, items []item) error {
 	for part := range slices.Chunk(items, batch) {
 		if err := w.entry(ctx, part); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.slow
 }
 
 // entry makes changes all at once. When the cluster must not lose one of them, the others are made without it.
 func (w *writer) entry(ctx context.Context, items []item) error {
-	h := w.api.header(w.request)
+	h, before := w.api.header(w.request), w.api.Machine.State()
 	outcome, err := w.api.Submitter.Submit(ctx, h, w.command(items))
 	switch {
 	case err == nil:
@@ -95,11 +97,19 @@ func (w *writer) entry(ctx context.Context, items []item) error {
 		return nil
 	}
 	w.index = outcome.Index
+	after := w.api.Machine.State()
 	for _, i := range items {
-		w.count(i)
+		if i.holds(after) && !i.holds(before) { // else it was passed over
+			w.count(i)
+		}
 	}
 	cutoffs := cutoff.Keeper{Submitter: w.api.Submitter, Now: w.api.Now, TokenLife: w.api.TokenLife}
-	return cutoffs.CatchUpAll(ctx, w.request, removedUsers(items), command.NextSecond(h.Time))
+	err = cutoffs.CatchUpAll(ctx, w.request, removedUsers(items), command.NextSecond(h.Time))
+	if errors.Is(err, errSlow) {
+		w.slow = err
+		return nil
+	}
+	return err
 }
 
 // needed reports whether a change was refused because nobody could administer the cluster after it.
@@ -167,6 +177,25 @@ func (w *writer) audit(rec httpapi.Record) {
 func (w *writer) skip(why string) {
 	w.done.Skipped = append(w.done.Skipped, why)
 	w.api.Logger.Warn("the synchronisation with the directory left something alone", "why", why)
+}
+
+// holds reports whether a state is as the item wants it.
+func (i item) holds(s *state.State) bool {
+	user := func(uid string) bool { u, ok := s.User(uid); return ok && u.ProviderType == iam.LDAP }
+	group := func(gid string) bool { g, ok := s.Group(gid); return ok && g.ProviderType == iam.LDAP }
+	switch {
+	case i.user != nil:
+		return user(i.user.UID)
+	case i.group != nil:
+		return group(i.group.GID)
+	case i.join != nil:
+		return s.Member(i.join.GID, i.join.UID)
+	case i.leave != nil:
+		return !s.Member(i.leave.GID, i.leave.UID)
+	case i.removeUser != "":
+		return !user(i.removeUser)
+	}
+	return !group(i.removeGroup)
 }
 
 // String says what is changed.

@@ -62,6 +62,9 @@ func (s *Service) verifyDirectory(ctx context.Context, m moment, cfg *ldap.Confi
 		return s.wrongPassword(ctx, at, "the directory calls the user something else")
 	}
 	u, known := m.state.User(entry.UID)
+	if !known { // nobody becomes another user because the directory spells the name otherwise by now
+		u, known = m.state.UserLike(iam.LDAP, entry.UID)
+	}
 	switch {
 	case !known:
 		return verdict{newcomer: &Identity{UID: entry.UID, Description: nameOf(entry), ProviderType: iam.LDAP, Version: cfg.Version}}, nil

@@ -13,8 +13,9 @@ import (
 func (a *app) ldapImportUserCommand() *cobra.Command {
 	cmd := a.verb("import-user UID", "Make a user of somebody in the directory before the first login", "  gatehouse ldap import-user erika", OneArg,
 		a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
-			err := settle(c.ImportUser(ctx, args[0]), "gatehouse user show "+quote(args[0]))
-			return sentence(result{Result: "imported", UID: args[0]}, "Imported the user %s, who may do nothing yet.", args[0]), err
+			uid, err := c.ImportUser(ctx, args[0])
+			return sentence(result{Result: "imported", UID: uid}, "Imported the user %s, who may do nothing yet.", uid),
+				settle(err, "gatehouse user show "+quote(args[0]))
 		}))
 	cmd.Long = "Makes a user of somebody in the directory, to whom permissions can be granted then. Nobody has to be imported to log\nin: the first login does it."
 	return cmd
@@ -23,7 +24,6 @@ func (a *app) ldapImportUserCommand() *cobra.Command {
 // groupImported is what programs are shown of a group that was imported.
 type groupImported struct {
 	Result string `json:"result"`
-	GID    string `json:"gid"`
 	client.GroupImport
 }
 
@@ -33,9 +33,9 @@ func (a *app) ldapImportGroupCommand() *cobra.Command {
 			imported, err := c.ImportGroup(ctx, args[0])
 			text := "Imported the group %s; %s."
 			if imported.Partial {
-				text = "Imported the group %s, but not all of its members in time: %s. gatehouse ldap sync adds the others."
+				text = "Imported the group %s, but not all of its members: %s. If time ran out, gatehouse ldap sync adds the others; more than 100,000 are never added."
 			}
-			return sentence(groupImported{"imported", args[0], imported}, text, args[0], count(imported.Users, "new user")),
+			return sentence(groupImported{"imported", imported}, text, imported.GID, count(imported.Users, "new user")),
 				settle(err, "gatehouse group show "+quote(args[0]))
 		}))
 	cmd.Long = "Makes a group of one in the directory, and users of those of its members who are not users yet. From then on the\n" +
@@ -60,7 +60,7 @@ func (a *app) ldapSyncCommand() *cobra.Command {
 		})
 	cmd.Long = "Brings users and groups that came from the directory in line with it, as the leader does by itself every now and\n" +
 		"then: who is not there any more is removed, with what was granted. Where much would be removed at once, it takes --force."
-	cmd.Flags().BoolVar(&force, "force", false, "also when more than half of the users or groups are to be removed")
+	cmd.Flags().BoolVar(&force, "force", false, "also when much is to be removed at once")
 	cmd.Flags().BoolVar(&status, "status", false, "only show what became of the last time")
 	return cmd
 }

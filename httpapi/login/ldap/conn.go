@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/go-ldap/ldap/v3"
@@ -143,7 +145,8 @@ type query struct {
 }
 
 // search returns the entries that lie within the base. More than the limit are ErrAmbiguous. Continuation references, and
-// entries elsewhere, are passed over: what another directory or another part of this one says about a name is not asked for.
+// entries elsewhere, are passed over: what another directory or another part of this one says about a name is not asked for. When
+// there are references alone the error is errElsewhere.
 func (k *conn) search(ctx context.Context, q query) ([]*ldap.Entry, error) {
 	var result *ldap.SearchResult
 	err := k.do(ctx, q.allowance, func() (err error) {
@@ -165,8 +168,18 @@ func (k *conn) search(ctx context.Context, q query) ([]*ldap.Entry, error) {
 			entries = append(entries, e)
 		}
 	}
+	if len(entries) == 0 && slices.ContainsFunc(result.Referrals, mayHoldPeople) {
+		return nil, errElsewhere
+	}
 	return entries, nil
 }
+
+// emptyPartition matches references to the partitions of Active Directory that hold nobody. A search from the root of a domain always
+// comes with them.
+var emptyPartition = regexp.MustCompile(`(?i)/(DC=(Forest|Domain)DnsZones|CN=Configuration),DC=[^/]*$`)
+
+// mayHoldPeople reports whether what was searched may be where a continuation reference leads.
+func mayHoldPeople(reference string) bool { return !emptyPartition.MatchString(reference) }
 
 // secondsLeft is the time limit that a search asks the directory to keep; at least one second.
 func secondsLeft(ctx context.Context) int {

@@ -30,7 +30,7 @@ type Group struct {
 }
 
 // FindGroup looks the group up and reads all of its members, or returns ErrNoSuchGroup, ErrAmbiguous or ErrNoGroupSearch. It takes 30 s
-// at most.
+// at most. As with FindUser, what is hidden or elsewhere is an UnreachableError.
 func (c *Client) FindGroup(ctx context.Context, cfg *Config, groupname string) (g Group, err error) {
 	defer func(start time.Time) { c.meter.observe("find_group", start, err) }(time.Now())
 	if cfg.GroupSearch == nil {
@@ -75,6 +75,8 @@ func (k *conn) searchGroup(ctx context.Context, s *GroupSearch, groupname string
 		return Group{}, ErrNoSuchGroup
 	case len(found) > 1:
 		return Group{}, ErrAmbiguous
+	case !shows(found[0], by):
+		return Group{}, errHidden
 	}
 	name, ok := canonical(found[0], by, groupname)
 	if !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ const resolvers = MaxConnections/2 - 2
 const bulkWait = 30 * time.Second
 
 // ResolveMembers hands the user behind each of the values to each, in any order, one after the other. Values that name no user
-// are left out. It ends with the first error of each or of the directory, or with that of ctx; what was handed over before stays so.
+// are left out; those whose entries cannot be read are an error. It ends with the first error of each or of the directory, or with that of ctx; what was handed over before stays so.
 func (c *Client) ResolveMembers(ctx context.Context, cfg *Config, members []string, each func(Entry) error) (err error) {
 	defer func(start time.Time) { c.meter.observe("resolve", start, err) }(time.Now())
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -97,8 +98,7 @@ func (c *Client) resolve(ctx context.Context, cfg *Config, member string) (e Ent
 	if err != nil || len(parsed.RDNs) == 0 {
 		return c.findUser(ctx, cfg, member, bulkWait)
 	}
-	root := parent(cfg.DNTemplate)
-	filter := "(objectClass=*)"
+	root, filter := parent(cfg.DNTemplate), anything
 	if cfg.UserSearch != nil {
 		root, filter = cfg.UserSearch.Base, anyName(cfg.UserSearch.Filter, usernamePlace)
 	}
@@ -117,23 +117,42 @@ func (c *Client) resolve(ctx context.Context, cfg *Config, member string) (e Ent
 // maxMemberDN is how long the DN of a member may be, in bytes.
 const maxMemberDN = 4 << 10
 
-// readMember reads the entry of a member, if the filter admits it as a user.
+const anything = "(objectClass=*)"
+
+// readMember reads the entry of a member, if the filter admits it as a user. What the filter does not admit must be there to see: an
+// entry that cannot be read may be a user.
 func (k *conn) readMember(ctx context.Context, cfg *Config, dn, filter string) (Entry, error) {
 	by := cfg.userComparisons()
-	found, err := k.search(ctx, query{
-		base: dn, scope: ldap.ScopeBaseObject, filter: filter, attributes: userAttributes(by), limit: 1, allowance: smallAnswer,
-	})
-	if hidden(err) || err == nil && len(found) == 0 {
-		return Entry{}, ErrNoSuchUser
+	q := query{base: dn, scope: ldap.ScopeBaseObject, filter: filter, attributes: userAttributes(by), limit: 1, allowance: smallAnswer}
+	found, err := k.search(ctx, q)
+	admitted := len(found) > 0
+	if err == nil && !admitted && filter != anything {
+		q.filter = anything
+		found, err = k.search(ctx, q)
 	}
-	if err != nil {
+	switch {
+	case missing(err):
+		return Entry{}, ErrNoSuchUser
+	case err != nil:
 		return Entry{}, err
+	case len(found) == 0 || !shows(found[0], by) && namedBy(found[0].DN, by):
+		return Entry{}, errHidden
 	}
-	uid, ok := anyUID(found[0], by)
-	if !ok || cfg.UserSearch == nil && !sameDN(fillDN(cfg.DNTemplate, uid), found[0].DN) {
+	uids := validNames(found[0], by)
+	if !admitted || len(uids) == 0 || cfg.UserSearch == nil && !sameDN(fillDN(cfg.DNTemplate, uids[0]), found[0].DN) {
 		return Entry{}, ErrNoSuchUser
 	}
-	return entryOf(found[0], uid), nil
+	e := entryOf(found[0], uids[0])
+	e.Names = uids
+	return e, nil
+}
+
+// namedBy reports whether a DN begins with one of the compared attributes, so that its entry has it.
+func namedBy(dn string, by []comparison) bool {
+	parsed, err := ldap.ParseDN(dn)
+	return err == nil && len(parsed.RDNs) > 0 && slices.ContainsFunc(parsed.RDNs[0].Attributes, func(a *ldap.AttributeTypeAndValue) bool {
+		return slices.ContainsFunc(by, func(c comparison) bool { return strings.EqualFold(c.attribute, a.Type) })
+	})
 }
 
 // sameDN reports whether two texts are one DN.

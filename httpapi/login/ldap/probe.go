@@ -61,7 +61,7 @@ func (k *conn) probe(ctx context.Context, cfg *Config, username, password string
 	if cfg.UserSearch != nil {
 		e, err := k.searchUser(ctx, cfg, username)
 		if err != nil {
-			return err
+			return nobody(err)
 		}
 		if dn = e.DN; e.disabled != "" {
 			return fmt.Errorf("%w: %s", ErrInvalidCredentials, e.disabled)
@@ -75,7 +75,17 @@ func (k *conn) probe(ctx context.Context, cfg *Config, username, password string
 	if password == "" {
 		return fmt.Errorf("%w: the password is empty", ErrInvalidCredentials)
 	}
-	return k.bindUser(ctx, dn, password)
+	if err := k.bindUser(ctx, dn, password); err != nil || cfg.UserSearch != nil {
+		return err
+	}
+	e, err := k.readUser(ctx, cfg, dn, username)
+	switch {
+	case hidden(err):
+		return nil // as at a login
+	case err == nil && e.disabled != "":
+		return fmt.Errorf("%w: %s", ErrInvalidCredentials, e.disabled)
+	}
+	return err
 }
 
 // The beginnings of the descriptions.

@@ -101,36 +101,36 @@ func (c comparison) name(value string) (string, bool) {
 	return value[len(c.before) : len(c.before)+n], true
 }
 
-// canonical is the name as the directory has it: the value, of one of the compared attributes, that is the typed name but for
+// canonical is the name as the directory has it: the value, of one of the compared attributes, that is the typed name, or is it but for
 // case. A directory may compare more generously than that, and would let one person have many names.
-func canonical(e *ldap.Entry, by []comparison, typed string) (string, bool) {
+func canonical(e *ldap.Entry, by []comparison, typed string) (found string, ok bool) {
 	for name := range names(e, by) {
-		if strings.EqualFold(name, typed) {
+		if name == typed {
 			return name, true
 		}
+		if !ok && strings.EqualFold(name, typed) {
+			found, ok = name, true
+		}
 	}
-	return "", false
+	return found, ok
 }
 
-// anyUID is a name of the entry that is valid as a uid: the one in its DN if there is one, otherwise the first.
-func anyUID(e *ldap.Entry, by []comparison) (string, bool) {
+// validNames are the names of the entry that are valid as uids: the one in its DN first if there is one, the others as they come.
+func validNames(e *ldap.Entry, by []comparison) []string {
 	var found []string
 	for name := range names(e, by) {
-		if iam.ValidateUID(name) == nil {
+		if iam.ValidateUID(name) == nil && !slices.Contains(found, name) {
 			found = append(found, name)
 		}
 	}
-	if len(found) == 0 {
-		return "", false
-	}
 	if dn, err := ldap.ParseDN(e.DN); err == nil && len(dn.RDNs) > 0 {
 		for _, a := range dn.RDNs[0].Attributes {
-			if i := slices.Index(found, a.Value); i >= 0 {
-				return found[i], true
+			if i := slices.Index(found, a.Value); i > 0 {
+				return slices.Insert(slices.Delete(found, i, i+1), 0, a.Value)
 			}
 		}
 	}
-	return found[0], true
+	return found
 }
 
 // names yields the names that the entry has in the compared attributes.

@@ -47,8 +47,8 @@ func TestANameIsTheValueBetweenTwoTexts(t *testing.T) {
 			t.Errorf("%+v of %q is %q, want %q", c.by, c.typed, got, c.want)
 		}
 	}
-	if uid, ok := anyUID(e, []comparison{{"mail", "", ""}, {"uid", "", ""}}); !ok || uid != "Alice" {
-		t.Errorf("any name is %q, want the one in the DN", uid)
+	if uids := validNames(e, []comparison{{"mail", "", ""}, {"uid", "", ""}}); len(uids) == 0 || uids[0] != "Alice" {
+		t.Errorf("the names are %q, want the one in the DN first", uids)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ type Entry struct {
 	DN string
 	// CN is the first common name; "" when the entry shows none.
 	CN string
+	// Names are all names of a member that are valid as uids, the one in its DN first and the others in the order of the directory. UID
+	// is the first. Nil for who was found by a name.
+	Names []string
 
 	disabled string // why nobody may log in as this user; "" otherwise
 }
@@ -60,7 +64,7 @@ func (c *Client) searchAndBind(ctx context.Context, cfg *Config, username, passw
 		return err
 	})
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, nobody(err)
 	}
 	return e, c.with(ctx, c.binds, cfg, c.maxWait, func(k *conn) error { return k.bindUser(ctx, e.DN, password) })
 }
@@ -82,7 +86,8 @@ func (c *Client) bindAndRead(ctx context.Context, cfg *Config, username, passwor
 	return e, err
 }
 
-// FindUser looks the user up, or returns ErrNoSuchUser or ErrAmbiguous. It takes 5 s at most.
+// FindUser looks the user up, or returns ErrNoSuchUser or ErrAmbiguous. It takes 5 s at most. Only what the directory says is not
+// there is ErrNoSuchUser: an entry that it hides, and a reference to another directory, are an UnreachableError.
 func (c *Client) FindUser(ctx context.Context, cfg *Config, username string) (e Entry, err error) {
 	defer func(start time.Time) { c.meter.observe("find_user", start, err) }(time.Now())
 	return c.findUser(ctx, cfg, username, c.maxWait)
@@ -100,7 +105,7 @@ func (c *Client) findUser(ctx context.Context, cfg *Config, username string, wai
 			return err
 		}
 		e, err = k.readUser(ctx, cfg, fillDN(cfg.DNTemplate, username), username)
-		if hidden(err) {
+		if missing(err) {
 			return ErrNoSuchUser
 		}
 		return err
@@ -145,12 +150,32 @@ func (k *conn) searchUser(ctx context.Context, cfg *Config, username string) (En
 		return Entry{}, ErrNoSuchUser
 	case len(found) > 1:
 		return Entry{}, ErrAmbiguous
+	case !shows(found[0], by):
+		return Entry{}, errHidden
 	}
 	return named(found[0], by, username)
 }
 
-// errHidden means that an entry exists and shows nothing of itself.
-var errHidden = errors.New("the entry cannot be read")
+// What is no answer to the question whether somebody is there.
+var (
+	// errHidden means that an entry exists and shows nothing of itself.
+	errHidden = &UnreachableError{StageSearch, errors.New("the entry cannot be read")}
+	// errElsewhere means that the directory knows only where else to ask.
+	errElsewhere = &UnreachableError{StageSearch, errors.New("the answer leads to another directory; references are not followed")}
+)
+
+// nobody makes of an entry that nobody sees one that does not exist, which is all that it is to somebody who logs in.
+func nobody(err error) error {
+	if errors.Is(err, errHidden) || errors.Is(err, errElsewhere) {
+		return fmt.Errorf("%w: %w", ErrNoSuchUser, cause(err))
+	}
+	return err
+}
+
+// shows reports whether an entry has a value of one of the compared attributes.
+func shows(e *ldap.Entry, by []comparison) bool {
+	return slices.ContainsFunc(by, func(c comparison) bool { return len(e.GetEqualFoldAttributeValues(c.attribute)) > 0 })
+}
 
 // readUser reads the entry of that DN, as whoever is bound.
 func (k *conn) readUser(ctx context.Context, cfg *Config, dn, username string) (Entry, error) {
@@ -161,7 +186,7 @@ func (k *conn) readUser(ctx context.Context, cfg *Config, dn, username string) (
 	if err != nil {
 		return Entry{}, err
 	}
-	if len(found) == 0 || len(found[0].GetEqualFoldAttributeValues(by[0].attribute)) == 0 {
+	if len(found) == 0 || !shows(found[0], by) {
 		return Entry{}, errHidden
 	}
 	return named(found[0], by, username)
@@ -194,9 +219,15 @@ func disabled(e *ldap.Entry) string {
 	return ""
 }
 
-// hidden reports whether an entry does not exist for whoever asked.
+// missing reports whether the directory says that an entry does not exist.
+func missing(err error) bool { return hasCode(err, ldap.LDAPResultNoSuchObject) }
+
+// hidden reports whether an entry does not exist for whoever asked, or cannot be read.
 func hidden(err error) bool {
+	return errors.Is(err, errHidden) || errors.Is(err, errElsewhere) || missing(err) || hasCode(err, ldap.LDAPResultInsufficientAccessRights)
+}
+
+func hasCode(err error, code uint16) bool {
 	var refused *resultError
-	return errors.Is(err, errHidden) ||
-		errors.As(err, &refused) && (refused.code == ldap.LDAPResultNoSuchObject || refused.code == ldap.LDAPResultInsufficientAccessRights)
+	return errors.As(err, &refused) && refused.code == code
 }
