@@ -141,7 +141,7 @@ func TestAnImportThatRanOutOfTimeIsPartial(t *testing.T) {
 			_, _ = w.Write([]byte(`{"imported_user_count":3}`))
 		})
 		got, err := newClient(t, client.Options{Addresses: []string{m.URL}}).ImportGroup(t.Context(), "g")
-		if want := (client.GroupImport{Users: 3, Partial: partial}); err != nil || got != want {
+		if want := (client.GroupImport{GID: "g", Users: 3, Partial: partial}); err != nil || got != want {
 			t.Errorf("%d: %+v, %v; want %+v", status, got, err, want)
 		}
 	}

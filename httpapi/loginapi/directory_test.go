@@ -320,3 +320,17 @@ func oneSpelling(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherSpellingInTheDirectoryIsNoOtherUser(t *testing.T) {
+	h, d := company(t, 2)
+	d.people["ldapuser"] = ldap.Entry{UID: "LdapUser"}
+	before := len(h.Entries())
+	for _, m := range h.masters() {
+		for _, typed := range []string{"ldapuser", "LdapUser", "LDAPUSER"} {
+			m.own(m.tokenOf(typed, staffPassword), "ldapuser").Is(t, http.StatusOK)
+		}
+	}
+	if n := len(h.Entries()); n != before {
+		t.Errorf("%d entries were written", n-before)
+	}
+}

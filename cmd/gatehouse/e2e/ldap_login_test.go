@@ -187,6 +187,7 @@ func TestHostileUsersOfTheDirectory(t *testing.T) {
 		answer := logsIn(t, c, c.Masters[0], "leaver", "a passphrase", http.StatusOK, "")
 		var login struct{ Token string }
 		decode(t, answer.Body, &login)
+		synchronise(t, c, c.Masters[0], false) // the first by a new configuration removes nothing
 		if err := s.Delete(users[1].DN()); err != nil {
 			t.Fatal(err)
 		}

@@ -120,11 +120,12 @@ func TestASynchronisationRemovesNothingThatItCannotBeSureOf(t *testing.T) {
 
 func TestTheLastSuperuserIsNotSynchronisedAway(t *testing.T) {
 	boss, other := rig.LDAPUser{UID: "boss", Password: "a passphrase"}, rig.LDAPUser{UID: "other", Password: "x"}
-	s := slapd(t, rig.SlapdOptions{Users: []rig.LDAPUser{boss, other}})
+	all := []rig.LDAPUser{boss, other, {UID: "stays", Password: "x"}}
+	s := slapd(t, rig.SlapdOptions{Users: all})
 	c := start(t, rig.Options{Masters: 1, Flags: []string{"--ldap-sync-interval", "0s"}})
 	m, token := c.Masters[0], superuser(t, c)
 	configure(t, c, m, s.SearchConfig())
-	for _, u := range []rig.LDAPUser{boss, other} {
+	for _, u := range all {
 		order(t, c, m, http.StatusCreated, ldapPath+"/importuser", map[string]string{"username": u.UID})
 	}
 	ask(t, c, http.StatusNoContent, rig.Request{Method: http.MethodPut, URL: m.API + "/acs/api/v1/groups/superusers/users/boss", Token: token})
