@@ -115,10 +115,11 @@ func TestPartialImportsAndRefusedSynchronisationsSayWhatToDo(t *testing.T) {
 	p := loggedInTo(t, m)
 	m.answer("POST /acs/api/v1/ldap/importgroup", func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Location", "/acs/api/v1/groups/Ops")
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = w.Write([]byte(`{"imported_user_count":9}`))
 	})
-	if got := p.good("ldap", "import-group", "ops"); !strings.Contains(got.stdout, "not all of its members in time: 9 new users. gatehouse ldap sync adds the others") {
+	if got := p.good("ldap", "import-group", "ops"); !strings.Contains(got.stdout, "the group Ops, but not all of its members: 9 new users. If time ran out, gatehouse ldap sync adds the others") {
 		t.Errorf("a partial import: %s", got.stdout)
 	}
 	m.answer("POST /gatehouse/v1/ldap/sync", no{409, `{"title":"409 Conflict","description":"The directory does not have 9 of 9 users any more. Ask with ` + "`force`" + `.","code":"ERR_CONFLICT"}`})
