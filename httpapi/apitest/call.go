@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"gatehouse/fsm/fault"
 )
 
 // Call is one request of a client.
@@ -85,6 +87,12 @@ func (a Answer) Want(t testing.TB, status int, code string) Answer {
 		t.Fatalf("got %d %s, want %d %s", a.Status, a.Body, status, code)
 	}
 	return a
+}
+
+// Fault is Want for a code that has a name.
+func (a Answer) Fault(t testing.TB, status int, code fault.Code) Answer {
+	t.Helper()
+	return a.Want(t, status, string(code))
 }
 
 // Fails fails the test unless the answer is the error of that status, code and description.

@@ -9,7 +9,9 @@
 //     ServiceToken what a service account logs in with. Passwords stands in for the slow hashing.
 //   - The log: Do makes a change behind the API's back, Try does it and tells how it went, Before sees every change of a handler
 //     before it is in the log and can refuse it, Entries and Log show what is there.
-//   - Leaders: Leader and Follower, Elect begins a new term, Down takes leader and quorum away.
+//   - Leaders: Leader and Follower, Elect and Lead begin a new term, Down takes leader and quorum away.
+//   - Masters: Cut takes one off the network, Restart empties its memory. Own is the place for what a package keeps of one,
+//     Options.Peer for what masters ask each other besides what the funnel does.
 //   - Time: it stands still from Options.Start on until Clock is advanced or a handler sleeps; with Options.Real it runs.
 //   - What a master writes: Logs and Audits.
 package apitest

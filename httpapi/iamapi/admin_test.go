@@ -62,7 +62,7 @@ func TestRevocationReachesTheTokensOfALeaderWhoseClockWasAhead(t *testing.T) {
 				m.own(alice, "alice").Is(t, http.StatusOK)
 			}
 			revoke(h.leader(), token).Is(t, http.StatusOK)
-			fresh := h.of(h.Follower()).tokenOf("alice", "wonderland")
+			fresh := of(h.Follower()).tokenOf("alice", "wonderland")
 			for _, m := range h.masters {
 				m.own(alice, "alice").Is(t, http.StatusUnauthorized)
 				m.own(fresh, "alice").Is(t, http.StatusOK)

@@ -52,7 +52,7 @@ func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
 	h.House = apitest.New(t, apitest.Options{
 		Masters: masters, Level: 2, Start: noon.Add(250 * time.Millisecond),
 		Routes: func(m *apitest.Master) []httpapi.Route { return h.newMaster(m, settings).rows },
-		Funnel: func(m *apitest.Master, o *httpapi.Options) { o.Edition = h.of(m).api.Edition },
+		Funnel: func(m *apitest.Master, o *httpapi.Options) { o.Edition = of(m).api.Edition },
 	})
 	return h
 }
@@ -77,16 +77,13 @@ func (h *house) newMaster(core *apitest.Master, settings []func(*Options)) *mast
 	}
 	m.api = newAPI(o)
 	m.rows = slices.Concat(m.api.routes(), loginapi.New(loginapi.Options{Login: logins}))
-	h.masters = append(h.masters, m)
+	core.Own, h.masters = m, append(h.masters, m)
 	return m
 }
 
-// of finds what this package has of a master.
-func (h *house) of(core *apitest.Master) *master {
-	return h.masters[slices.IndexFunc(h.masters, func(m *master) bool { return m.Master == core })]
-}
+func of(m *apitest.Master) *master { return m.Own.(*master) }
 
-func (h *house) leader() *master { return h.of(h.Leader()) }
+func (h *house) leader() *master { return of(h.Leader()) }
 
 func (m *master) HasServer(id string) bool {
 	known := slices.ContainsFunc(m.house.masters, func(m *master) bool { return m.ID() == id })

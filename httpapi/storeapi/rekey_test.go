@@ -17,16 +17,16 @@ const rekeyPath = "/gatehouse/v1/secrets/default/rekey"
 func opened(t *testing.T, masters int) (*bed, []string) {
 	b := newBed(t, masters, false)
 	shares := b.initialise(3, 2)
-	b.give(0, shares[0]).want(t, 200)
-	b.give(0, shares[1]).want(t, 200)
+	b.give(0, shares[0]).Is(t, 200)
+	b.give(0, shares[1]).Is(t, 200)
 	b.put("default", "kept")
 	return b, shares
 }
 
 // rekey asks for the next step of a rekey through a master.
 func (b *bed) rekey(i int, method, step, body string) (got rekeyStatus) {
-	b.t.Helper()
-	b.call(i, method, rekeyPath+step, root, body).want(b.t, 200).decode(b.t, &got)
+	b.T.Helper()
+	b.call(i, method, rekeyPath+step, root, body).Is(b.T, 200).Into(b.T, &got)
 	return got
 }
 
@@ -34,12 +34,12 @@ func share(nonce, key string) string { return fmt.Sprintf(`{"nonce":%q,"key":%q}
 
 // works reports whether a threshold of these shares opens the store after a seal, with the secret in it.
 func (b *bed) works(shares ...string) bool {
-	b.t.Helper()
-	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").want(b.t, 200)
+	b.T.Helper()
+	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").Is(b.T, 200)
 	for _, s := range shares {
 		b.give(0, s)
 	}
-	leader, _ := b.leading()
+	leader := b.leader()
 	store, _ := leader.State().Store("default")
 	kept, _ := leader.State().Secret("default", "kept")
 	v, _ := kept.Newest()
@@ -77,7 +77,7 @@ func TestRekeyChangesTheSharesOnceTheyAreVerified(t *testing.T) {
 	if got := b.rekey(2, "GET", "", ""); got.Stage != stageNone {
 		t.Errorf("afterwards: %+v", got)
 	}
-	for i, m := range b.masters {
+	for i, m := range b.Masters {
 		index, _ := m.ReadIndex(t.Context())
 		_ = m.WaitIndex(t.Context(), index.Index)
 		if !b.openOn(i) {
@@ -95,48 +95,48 @@ func TestRekeyChangesTheSharesOnceTheyAreVerified(t *testing.T) {
 func TestRekeyRefusesWhatDoesNotBelongToIt(t *testing.T) {
 	b, old := opened(t, 2)
 	foreign := strings.Repeat("ab", 32) + "07"
-	b.call(0, "PUT", rekeyPath, root, share("x", old[0])).code(t, 409, fault.Conflict)
-	b.call(0, "POST", rekeyPath, other, `{"shares":3,"threshold":2}`).want(t, 403)
-	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":4}`).code(t, 400, fault.InvalidData)
-	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":2,"pgp_keys":["x","y","z"]}`).code(t, 400, fault.InvalidPGPKey)
+	b.call(0, "PUT", rekeyPath, root, share("x", old[0])).Fault(t, 409, fault.Conflict)
+	b.call(0, "POST", rekeyPath, other, `{"shares":3,"threshold":2}`).Is(t, 403)
+	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":4}`).Fault(t, 400, fault.InvalidData)
+	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":2,"pgp_keys":["x","y","z"]}`).Fault(t, 400, fault.InvalidPGPKey)
 	begun := b.rekey(0, "POST", "", `{"shares":3,"threshold":2}`)
-	b.call(1, "POST", rekeyPath, root, `{"shares":3,"threshold":2}`).code(t, 409, fault.Conflict)
-	b.call(1, "PUT", rekeyPath, root, share("x", old[0])).code(t, 409, fault.Conflict)
-	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, old[0])).code(t, 409, fault.Conflict)
-	b.call(1, "PUT", rekeyPath, root, share(begun.Nonce, "zz")).code(t, 400, fault.InvalidShare)
-	b.call(1, "PUT", rekeyPath, root, `{"nonce":"`+begun.Nonce+`","auto":true}`).code(t, 400, fault.InvalidShare)
+	b.call(1, "POST", rekeyPath, root, `{"shares":3,"threshold":2}`).Fault(t, 409, fault.Conflict)
+	b.call(1, "PUT", rekeyPath, root, share("x", old[0])).Fault(t, 409, fault.Conflict)
+	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, old[0])).Fault(t, 409, fault.Conflict)
+	b.call(1, "PUT", rekeyPath, root, share(begun.Nonce, "zz")).Fault(t, 400, fault.InvalidShare)
+	b.call(1, "PUT", rekeyPath, root, `{"nonce":"`+begun.Nonce+`","auto":true}`).Fault(t, 400, fault.InvalidShare)
 	b.rekey(1, "PUT", "", share(begun.Nonce, old[0]))
-	b.call(1, "PUT", rekeyPath, root, share(begun.Nonce, foreign)).code(t, 400, fault.InvalidShare)
+	b.call(1, "PUT", rekeyPath, root, share(begun.Nonce, foreign)).Fault(t, 400, fault.InvalidShare)
 	if got := b.rekey(0, "GET", "", ""); got.Progress != 0 || got.Stage != stageShares {
 		t.Errorf("after a foreign share: %+v", got)
 	}
 	b.rekey(1, "PUT", "", share(begun.Nonce, old[0]))
 	handed := b.rekey(1, "PUT", "", share(begun.Nonce, old[1]))
 	b.rekey(1, "PUT", "/verify", share(begun.Nonce, handed.Keys[0]))
-	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, old[1])).code(t, 400, fault.InvalidShare)
-	b.call(1, "DELETE", rekeyPath, root, "").want(t, 204)
-	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, handed.Keys[0])).code(t, 409, fault.Conflict)
+	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, old[1])).Fault(t, 400, fault.InvalidShare)
+	b.call(1, "DELETE", rekeyPath, root, "").Is(t, 204)
+	b.call(1, "PUT", rekeyPath+"/verify", root, share(begun.Nonce, handed.Keys[0])).Fault(t, 409, fault.Conflict)
 	if b.works(handed.Keys[0], handed.Keys[1]) || !b.works(old[0], old[1]) {
 		t.Error("a rekey that was given up has changed the shares")
 	}
-	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").want(t, 200)
-	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":2}`).code(t, 503, fault.StoreSealed)
+	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").Is(t, 200)
+	b.call(0, "POST", rekeyPath, root, `{"shares":3,"threshold":2}`).Fault(t, 503, fault.StoreSealed)
 }
 
 // A rekey ends with whatever ends the gathering of shares, and no key of it stays in memory.
 func TestRekeyEnds(t *testing.T) {
 	for name, end := range map[string]func(b *bed){
-		"ten minutes": func(b *bed) { b.wait(restLimit) },
-		"a new term":  func(b *bed) { b.lead(0) },
-		"a seal":      func(b *bed) { b.call(1, "PUT", "/secrets/v1/seal/default", root, "").want(b.t, 200) },
-		"deletion":    func(b *bed) { b.call(1, "DELETE", rekeyPath, root, "").want(b.t, 204) },
+		"ten minutes": func(b *bed) { b.Clock.Advance(restLimit) },
+		"a new term":  func(b *bed) { b.Lead(0) },
+		"a seal":      func(b *bed) { b.call(1, "PUT", "/secrets/v1/seal/default", root, "").Is(b.T, 200) },
+		"deletion":    func(b *bed) { b.call(1, "DELETE", rekeyPath, root, "").Is(b.T, 204) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, old := opened(t, 2)
 			begun := b.rekey(0, "POST", "", `{"shares":3,"threshold":2}`)
 			b.rekey(1, "PUT", "", share(begun.Nonce, old[0]))
 			b.rekey(1, "PUT", "", share(begun.Nonce, old[1]))
-			fresh := b.masters[0].api.desk.rekeys["default"].fresh
+			fresh := b.at(0).api.desk.rekeys["default"].fresh
 			end(b)
 			if got := b.rekey(1, "GET", "", ""); got.Stage != stageNone {
 				t.Errorf("got %+v", got)
@@ -152,40 +152,39 @@ func TestRekeyEnds(t *testing.T) {
 func TestHostileS22InterruptedRekeys(t *testing.T) {
 	isRekey := func(c command.Command) bool { _, ok := c.(command.RekeyStore); return ok }
 	for name, interrupt := range map[string]func(b *bed, step int){
-		"the leader changes": func(b *bed, _ int) { b.lead(1); b.lead(0) },
+		"the leader changes": func(b *bed, _ int) { b.Lead(1); b.Lead(0) },
 		"the leader restarts": func(b *bed, _ int) {
-			b.restart(0)
-			b.lead(0)
+			b.Restart(0)
+			b.Lead(0)
 		},
 		"the leader changes before the commit": func(b *bed, step int) {
 			if step < 2 {
 				return
 			}
-			b.before = func(c command.Command) error {
+			b.Before = func(c command.Command) error {
 				if isRekey(c) {
-					b.before = nil
-					b.lead(1)
+					b.Before = nil
+					b.Lead(1)
 				}
 				return nil
 			}
 		},
 		"nobody takes the new root key": func(b *bed, step int) {
 			if step == 2 {
-				b.masters[1].cut.Store(true)
-				b.masters[2].cut.Store(true)
+				b.Masters[1].Cut(true)
+				b.Masters[2].Cut(true)
 			}
 		},
 		"the outcome is unknown": func(b *bed, step int) {
 			if step < 2 {
 				return
 			}
-			b.before = func(c command.Command) error {
+			b.Before = func(c command.Command) error {
 				if !isRekey(c) {
 					return nil
 				}
-				b.before = nil
-				_, term := b.leading()
-				b.submit(command.Header{Term: term, Time: b.now()}, c)
+				b.Before = nil
+				b.Do(c)
 				return fault.New(fault.OutcomeUnknown, "nobody knows")
 			}
 		},
@@ -198,9 +197,9 @@ func TestHostileS22InterruptedRekeys(t *testing.T) {
 						interrupt(b, step)
 					}
 				})
-				b.before = nil
-				for _, m := range b.masters {
-					m.cut.Store(false)
+				b.Before = nil
+				for _, m := range b.Masters {
+					m.Cut(false)
 				}
 				oldWork := b.works(old[0], old[1])
 				newWork := len(fresh) > 0 && b.works(fresh[0], fresh[1])
@@ -219,8 +218,8 @@ func (b *bed) interrupted(old []string, before func(step int)) (fresh []string) 
 	b.call(1, "PUT", rekeyPath, root, share(begun.Nonce, old[0]))
 	before(0)
 	var handed rekeyStatus
-	if got := b.call(0, "PUT", rekeyPath, root, share(begun.Nonce, old[1])); got.status == 200 {
-		got.decode(b.t, &handed)
+	if got := b.call(0, "PUT", rekeyPath, root, share(begun.Nonce, old[1])); got.Status == 200 {
+		got.Into(b.T, &handed)
 	}
 	if len(handed.Keys) == 0 {
 		return nil
@@ -238,18 +237,18 @@ func TestAMasterThatMissedARekeyGetsTheNewRootKey(t *testing.T) {
 	begun := b.rekey(0, "POST", "", `{"shares":3,"threshold":2}`)
 	b.rekey(0, "PUT", "", share(begun.Nonce, old[0]))
 	handed := b.rekey(0, "PUT", "", share(begun.Nonce, old[1]))
-	b.masters[2].cut.Store(true)
+	b.Masters[2].Cut(true)
 	b.rekey(0, "PUT", "/verify", share(begun.Nonce, handed.Keys[0]))
 	if got := b.rekey(0, "PUT", "/verify", share(begun.Nonce, handed.Keys[1])); got.Stage != stageDone {
 		t.Fatalf("got %+v", got)
 	}
-	b.masters[2].cut.Store(false)
-	index, _ := b.masters[2].ReadIndex(t.Context())
-	_ = b.masters[2].WaitIndex(t.Context(), index.Index)
+	b.Masters[2].Cut(false)
+	index, _ := b.at(2).ReadIndex(t.Context())
+	_ = b.at(2).WaitIndex(t.Context(), index.Index)
 	if b.openOn(2) {
 		t.Fatal("a master is open with an old root key")
 	}
-	if err := b.masters[2].keys.Ensure(t.Context(), "default"); err != nil || !b.openOn(2) {
+	if err := b.at(2).keys.Ensure(t.Context(), "default"); err != nil || !b.openOn(2) {
 		t.Errorf("a master that missed a rekey: %v", err)
 	}
 }
@@ -269,8 +268,8 @@ func TestRekeyByAutoUnseal(t *testing.T) {
 	if !b.works(handed.Keys[1], handed.Keys[2]) {
 		t.Error("the shares do not open the store")
 	}
-	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").want(t, 200)
-	b.call(0, "PUT", "/secrets/v1/auto-unseal/default", root, "").want(t, 200)
+	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").Is(t, 200)
+	b.call(0, "PUT", "/secrets/v1/auto-unseal/default", root, "").Is(t, 200)
 	if !b.openOn(0) || !b.openOn(1) || !b.openOn(2) {
 		t.Error("auto-unseal does not open the store")
 	}
@@ -288,23 +287,23 @@ func TestRekeyByAutoUnseal(t *testing.T) {
 
 func TestRotateAddsADataKey(t *testing.T) {
 	b, _ := opened(t, 3)
-	got := b.call(1, "POST", "/gatehouse/v1/secrets/default/rotate", root, "").want(t, 200)
-	if !strings.Contains(got.body, `"term": 2`) {
-		t.Errorf("got %s", got.body)
+	got := b.call(1, "POST", "/gatehouse/v1/secrets/default/rotate", root, "").Is(t, 200)
+	if !strings.Contains(got.Body, `"term": 2`) {
+		t.Errorf("got %s", got.Body)
 	}
 	b.put("default", "later")
-	later, _ := b.masters[0].State().Secret("default", "later")
+	later, _ := b.at(0).State().Secret("default", "later")
 	if v, _ := later.Newest(); v.Term != 2 {
 		t.Errorf("what was written later has term %d, want 2", v.Term)
 	}
-	for i, m := range b.masters {
+	for i, m := range b.Masters {
 		index, _ := m.ReadIndex(t.Context())
 		_ = m.WaitIndex(t.Context(), index.Index)
 		if !b.openOn(i) {
 			t.Errorf("master %d is not open after a rotation", i+1)
 		}
 	}
-	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").want(t, 200)
-	b.call(1, "POST", "/gatehouse/v1/secrets/default/rotate", root, "").code(t, 503, fault.StoreSealed)
-	b.call(1, "POST", "/gatehouse/v1/secrets/"+secret.Default+"x/rotate", root, "").code(t, 404, fault.UnknownStore)
+	b.call(0, "PUT", "/secrets/v1/seal/default", root, "").Is(t, 200)
+	b.call(1, "POST", "/gatehouse/v1/secrets/default/rotate", root, "").Fault(t, 503, fault.StoreSealed)
+	b.call(1, "POST", "/gatehouse/v1/secrets/"+secret.Default+"x/rotate", root, "").Fault(t, 404, fault.UnknownStore)
 }
