@@ -165,13 +165,12 @@ func TestAnImportTellsTheDirectorysSpelling(t *testing.T) {
 	b.fake.users["carol"] = true
 	b.fake.spelt = map[string]string{"CAROL": "carol"}
 	b.fake.groups["devs"] = []string{"carol"}
-	for body, want := range map[string]string{`{"username":"CAROL"}`: "/acs/api/v1/users/carol", `{"groupname":"devs"}`: "/acs/api/v1/groups/devs"} {
-		path := "/importuser"
-		if strings.Contains(body, "group") {
-			path = "/importgroup"
-		}
-		if got := b.call("POST", prefix+path, body).OK(t, http.StatusCreated); got.Header.Get("Location") != want {
-			t.Errorf("%s: Location %q, want %s", body, got.Header.Get("Location"), want)
+	for _, tt := range []struct{ path, body, want string }{
+		{"/importuser", `{"username":"CAROL"}`, "/acs/api/v1/users/carol"},
+		{"/importgroup", `{"groupname":"devs"}`, "/acs/api/v1/groups/devs"},
+	} {
+		if got := b.call("POST", prefix+tt.path, tt.body).OK(t, http.StatusCreated); got.Header.Get("Location") != tt.want {
+			t.Errorf("%s: Location %q, want %s", tt.body, got.Header.Get("Location"), tt.want)
 		}
 	}
 }
