@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -89,6 +90,44 @@ func presses(t *testing.T, page *rig.Tab, keys string, status int64) {
 	if got := must[int64](t)(page.Press(keys)); got != status {
 		t.Fatalf("%q leads to %d, want %d", keys, got, status)
 	}
+}
+
+// focused waits until the element with that id has the focus. A browser that is busy gives it some time after a page has loaded, and
+// keys that come before that are lost.
+func focused(t *testing.T, page *rig.Tab, id string) {
+	t.Helper()
+	holds(t, page, id+" has the focus", fmt.Sprintf("document.hasFocus() && document.activeElement !== null && document.activeElement.id === %q", id))
+}
+
+// types types into the element with that id, which has the focus or is about to get it.
+func types(t *testing.T, page *rig.Tab, id, text string) {
+	t.Helper()
+	focused(t, page, id)
+	if err := page.Type(text); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, page, id+" has what was typed", fmt.Sprintf("document.getElementById(%q).value === %q", id, text))
+}
+
+// tabs presses the key that leads to the next element, which is the one with that id.
+func tabs(t *testing.T, page *rig.Tab, id string) {
+	t.Helper()
+	if err := page.Type("\t"); err != nil {
+		t.Fatal(err)
+	}
+	focused(t, page, id)
+}
+
+// holds waits until an expression is true in the page.
+func holds(t *testing.T, page *rig.Tab, what, expression string) {
+	t.Helper()
+	await(t, 60*time.Second, what, func(context.Context) error {
+		ok, err := rig.Ask[bool](page, expression)
+		if err == nil && !ok {
+			err = fmt.Errorf("%s is false", expression)
+		}
+		return err
+	})
 }
 
 // shows wants texts in the page.

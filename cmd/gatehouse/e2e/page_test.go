@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -22,25 +21,20 @@ func TestPeopleSignInWithKeysAloneAndWithoutJavaScript(t *testing.T) {
 	page := tab(t, rig.TabOptions{NoScript: true})
 	visits(t, page, c.Masters[1].API+"/", 200) // sent to the login page
 	picture(t, page, "login")
-	typed := func(keys string) {
-		t.Helper()
-		if err := page.Type(keys); err != nil {
-			t.Fatal(err)
-		}
-	}
-	typed(uid) // the field has the focus
-	typed("\t" + "not the passphrase")
+	types(t, page, "uid", uid)
+	tabs(t, page, "password")
+	types(t, page, "password", "not the passphrase")
 	presses(t, page, "\r", 401)
 	shows(t, page, "The user name or the password is wrong.")
 	picture(t, page, "wrong")
-	typed(password) // the focus is where the password goes, and the name has stayed
+	types(t, page, "password", password) // the focus is where the password goes, and the name has stayed
 	presses(t, page, "\r", 200)
 	shows(t, page, "You are signed in", uid, "Guest <of> honour")
 	picture(t, page, "signed-in")
 	if at := must[string](t)(rig.Ask[string](page, "location.pathname")); at != "/" {
 		t.Errorf("the login leads to %s", at)
 	}
-	typed("\t")
+	tabs(t, page, "sign-out")
 	presses(t, page, "\r", 200)
 	shows(t, page, "You are signed out.")
 	visits(t, page, c.Masters[1].API+"/", 200)
@@ -108,22 +102,19 @@ func TestTheTokenPageHandsOverAToken(t *testing.T) {
 	uid, password := guest(t, c)
 	page := tab(t, rig.TabOptions{})
 	visits(t, page, c.Masters[2].API+"/login?target=dcos:authenticationresponse:html", 200)
-	if err := page.Type(uid + "\t" + password); err != nil {
-		t.Fatal(err)
-	}
+	types(t, page, "uid", uid)
+	tabs(t, page, "password")
+	types(t, page, "password", password)
 	presses(t, page, "\r", 200)
 	shows(t, page, "Your DC/OS authentication token")
 	token := must[string](t)(rig.Ask[string](page, "document.getElementById('token').value"))
 	ask(t, c, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(c.Masters[1], uid), Token: token})
-	if err := page.Type("\t "); err != nil { // to the button, and press it
+	focused(t, page, "token")
+	tabs(t, page, "copy")
+	if err := page.Type(" "); err != nil {
 		t.Fatal(err)
 	}
-	await(t, 20*time.Second, "the button says that it has copied", func(context.Context) error {
-		if said, err := rig.Ask[string](page, "document.getElementById('copied').textContent"); err != nil || said != "Copied" {
-			return errors.Join(err, fmt.Errorf("it says %q", said))
-		}
-		return nil
-	})
+	holds(t, page, "the button says that it has copied", "document.getElementById('copied').textContent === 'Copied'")
 	picture(t, page, "token")
 	if cookies := must[string](t)(rig.Ask[string](page, "document.cookie")); strings.Contains(cookies, "dcos-acs") {
 		t.Errorf("cookies %s", cookies)
@@ -142,7 +133,7 @@ func TestHostileSites(t *testing.T) {
 			fmt.Fprintf(w, `<iframe src="%s"></iframe>`, login)
 			return
 		}
-		fmt.Fprintf(w, `<form method="post" action="%s"><input name="uid" value="%s"><input name="password" value="%s"><button autofocus>x</button></form>`, login, uid, password)
+		fmt.Fprintf(w, `<form method="post" action="%s"><input name="uid" value="%s"><input name="password" value="%s"><button id="send" autofocus>x</button></form>`, login, uid, password)
 	}))
 	defer evil.Close()
 	elsewhere := strings.Replace(evil.URL, "127.0.0.1", "localhost", 1) // ports of one host are one site
@@ -151,6 +142,7 @@ func TestHostileSites(t *testing.T) {
 		page := tab(t, rig.TabOptions{})
 		visits(t, page, login, 200) // the visitor has been there
 		visits(t, page, elsewhere+"/form", 200)
+		focused(t, page, "send")
 		presses(t, page, "\r", 403)
 		shows(t, page, "This form was sent by another site")
 		visits(t, page, c.Masters[0].API+"/", 200)
@@ -159,7 +151,7 @@ func TestHostileSites(t *testing.T) {
 	t.Run("a page that frames ours", func(t *testing.T) {
 		page := tab(t, rig.TabOptions{})
 		visits(t, page, elsewhere+"/frame", 200)
-		await(t, 20*time.Second, "the browser refuses to frame the page", func(context.Context) error {
+		await(t, 60*time.Second, "the browser refuses to frame the page", func(context.Context) error {
 			if wrong := strings.Join(page.Complaints(), "\n"); !strings.Contains(wrong, "frame") {
 				return fmt.Errorf("it says %q", wrong)
 			}
