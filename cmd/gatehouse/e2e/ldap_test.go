@@ -93,10 +93,20 @@ func forget(t *testing.T, c *rig.Cluster) {
 	}
 }
 
-// configure puts a configuration through a master.
+// configure puts a configuration through a master; again when the leader changes meanwhile, which does no harm.
 func configure(t *testing.T, c *rig.Cluster, m *rig.Master, config map[string]any) {
 	t.Helper()
-	ask(t, c, http.StatusOK, rig.Request{Method: http.MethodPut, URL: m.API + ldapPath + "/config", Token: superuser(t, c), Body: config})
+	request := rig.Request{Method: http.MethodPut, URL: m.API + ldapPath + "/config", Token: superuser(t, c), Body: config}
+	await(t, 20*time.Second, "the configuration", func(ctx context.Context) error {
+		answer, err := c.Client.Do(ctx, request)
+		if err == nil && answer.Status == http.StatusServiceUnavailable {
+			return fmt.Errorf("got %s", answer.Body)
+		}
+		if err != nil || answer.Status != http.StatusOK {
+			t.Errorf("configure: %d %s, %v", answer.Status, answer.Body, err)
+		}
+		return nil
+	})
 }
 
 // with is a configuration with further members, or without those that are nil.

@@ -117,7 +117,7 @@ func StartDNSMasq(ctx context.Context, dir string, lines ...string) (*DNSMasq, e
 func (d *DNSMasq) Close() { _ = d.process.kill() }
 
 // Freeze makes dnsmasq answer nothing, Thaw what came meanwhile.
-func (d *DNSMasq) Freeze() error { return d.process.signal(syscall.SIGSTOP) }
+func (d *DNSMasq) Freeze() error { return d.process.freeze() }
 
 // Thaw ends Freeze.
 func (d *DNSMasq) Thaw() error { return d.process.signal(syscall.SIGCONT) }

@@ -1,10 +1,14 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -42,6 +46,30 @@ func startProcess(argv, env []string, logFile string) (*process, error) {
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// freeze stops the process, and waits until none of its threads runs any more: on a busy machine some go on for a while.
+func (p *process) freeze() error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return Await(context.Background(), 20*time.Second, "the process stops", func(context.Context) error {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.pid()))
+		if err != nil {
+			return err
+		}
+		for _, thread := range threads {
+			stat, err := os.ReadFile(thread)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+				continue // has ended
+			}
+			_, state, _ := strings.Cut(string(stat), ") ")
+			if err != nil || !strings.HasPrefix(state, "T") {
+				return errors.Join(err, fmt.Errorf("%s: %.1s", thread, state))
+			}
+		}
+		return nil
+	})
+}
 
 // wait waits for the end of the process and answers its exit status (-1 for a signal).
 func (p *process) wait(limit time.Duration) (int, error) {

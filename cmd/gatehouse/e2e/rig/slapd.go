@@ -126,7 +126,7 @@ func (s *Slapd) Kill() error {
 }
 
 // Freeze stops the server with SIGSTOP: connections are still made, by the kernel, and nothing is answered.
-func (s *Slapd) Freeze() error { return s.process.signal(syscall.SIGSTOP) }
+func (s *Slapd) Freeze() error { return s.process.freeze() }
 
 // Thaw lets a frozen server go on.
 func (s *Slapd) Thaw() error { return s.process.signal(syscall.SIGCONT) }
