@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,15 +35,21 @@ func (a *app) providerList(ctx context.Context, c *client.Client, _ []string) (v
 	return view{listOf(providers), t.render}, err
 }
 
-// providerNamed finds out of which type a provider is.
+// providerNamed finds out of which type a provider is. Every master lists what it knows of by itself, and one that was just made is known
+// to all of them a moment later: so what is missing is looked for again for a second.
 func providerNamed(ctx context.Context, c *client.Client, id string) (client.Provider, error) {
-	all, err := c.Providers(ctx)
-	if err != nil {
-		return client.Provider{}, err
-	}
-	for _, p := range all {
-		if p.ID == id {
-			return p, nil
+	for range 10 {
+		all, err := c.Providers(ctx)
+		if err != nil {
+			return client.Provider{}, err
+		}
+		if i := slices.IndexFunc(all, func(p client.Provider) bool { return p.ID == id }); i >= 0 {
+			return all[i], nil
+		}
+		select {
+		case <-ctx.Done():
+			return client.Provider{}, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return client.Provider{}, fail(StatusFailed, fmt.Errorf("there is no provider %s", safe(id)), "those that there are: gatehouse provider list")
