@@ -101,7 +101,7 @@ func (x *exchange) unanswered(leader string, err error, sent bool) error {
 		return errNotLeading
 	}
 	x.s.metrics.forwards.WithLabelValues(forwardUnknown).Inc()
-	if !x.row.changes() {
+	if !x.row.changes() && !x.row.Once {
 		return errNotLeading // a read may be asked again
 	}
 	x.s.log.Warn("no answer from the leader", attrs...)

@@ -178,6 +178,8 @@ func TestUnsentRequestsAreTriedAgainAndSentOnesAreNot(t *testing.T) {
 	}
 	failing(edge, true, 2)
 	expect(t, "a read, sent", edge.call("GET", "/acs/api/v1/leaderread", "alice", ""), 200)
+	failing(edge, true, 1)
+	expectCode(t, "a read with an effect, sent", edge.call("GET", "/acs/api/v1/leaderonce", "alice", ""), 503, fault.OutcomeUnknown)
 	if strings.Contains(edge.logs.String(), tokenFor("alice")) {
 		t.Error("the token is in the log")
 	}

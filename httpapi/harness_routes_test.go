@@ -36,6 +36,7 @@ func (m *testMaster) routes() []Route {
 		{ID: "login", Method: "POST", Path: p + "/auth/login", Access: Public, Mode: Linearizable, BodyLimit: 4096, NeedBody: true, Schema: looseSchema, NoIdempotency: true, NoStore: true, WithoutQuorum: true, Handle: m.login},
 		{ID: "jwks", Method: "GET", Path: p + "/auth/jwks", Access: Public, Mode: Local, BodyLimit: NoBody, Handle: m.echo},
 		{ID: "leaderread", Method: "GET", Path: p + "/leaderread", Access: User, Mode: Leader, BodyLimit: NoBody, Handle: m.echo},
+		{ID: "leaderonce", Method: "GET", Path: p + "/leaderonce", Access: User, Mode: Leader, BodyLimit: NoBody, Once: true, Handle: m.echo},
 		{ID: "fail", Method: "GET", Path: p + "/fail/:how", Access: Public, Mode: Local, BodyLimit: NoBody, Handle: m.fail},
 		{ID: "super", Method: "POST", Path: "/gatehouse/v1/super", Access: Superuser, Mode: Leader, BodyLimit: 4096, Handle: m.touch},
 		{ID: "reset", Method: "POST", Path: "/gatehouse/v1/reset", Access: Internal, Mode: Leader, BodyLimit: 4096, Handle: m.touch},

@@ -117,6 +117,9 @@ type Route struct {
 	// ReadOnly marks a question: a row that changes nothing, whatever its method says and whatever Idempotency-Key comes
 	// along, because the question is in its body or about another request.
 	ReadOnly bool
+	// Once marks a row that has an effect although its method is a read: a request that was handed on is not repeated when no answer
+	// comes. Rows that change something are always so.
+	Once bool
 	// Takes lets a request of the row run for longer than Options.WriteTimeout, which bounds all others: it waits for another
 	// system. The client is given as long to wait for the answer.
 	Takes time.Duration
@@ -193,6 +196,8 @@ func (r *Route) check() error {
 		return fmt.Errorf("route %s: no handler", r.ID)
 	case r.ReadOnly && r.Mode == Leader:
 		return fmt.Errorf("route %s: what changes nothing needs no leader", r.ID)
+	case r.Once && r.Mode != Leader:
+		return fmt.Errorf("route %s: only a leader does something once", r.ID)
 	case r.Method == AnyMethod && (!r.ReadOnly || r.reads()):
 		return fmt.Errorf("route %s: any method changes nothing and brings no body", r.ID)
 	case r.Unaudited && r.Access != Internal:

@@ -157,9 +157,18 @@ func pairWait(failures int) time.Duration {
 // tell cases apart, and apart from a local user of the same letters.
 const directoryKey = "directory/"
 
-// keyOf shortens what an attacker chooses freely: an IPv6 host owns its whole /64, and all uids that can never exist share one
-// record per address, so that a record has a bounded size.
+// keyOf shortens what an attacker chooses freely: all uids that can never exist share one record per client, so that a record has a
+// bounded size.
 func keyOf(uid string, from netip.Addr) pairKey {
+	if iam.ValidateUID(strings.TrimPrefix(uid, directoryKey)) != nil {
+		uid = ""
+	}
+	return pairKey{uid: uid, from: ClientOf(from)}
+}
+
+// ClientOf is by what clients at an address are counted: the address, of IPv6 the /64, as a host has all of it. It is the zero prefix
+// for an address that is not known.
+func ClientOf(from netip.Addr) netip.Prefix {
 	from = from.Unmap().WithZone("")
 	bits := from.BitLen()
 	if from.Is6() {
@@ -167,10 +176,7 @@ func keyOf(uid string, from netip.Addr) pairKey {
 	}
 	prefix, err := from.Prefix(bits)
 	if err != nil {
-		prefix = netip.Prefix{}
+		return netip.Prefix{}
 	}
-	if iam.ValidateUID(strings.TrimPrefix(uid, directoryKey)) != nil {
-		uid = ""
-	}
-	return pairKey{uid: uid, from: prefix}
+	return prefix
 }

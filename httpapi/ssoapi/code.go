@@ -58,7 +58,7 @@ func (v *visit) redeem(in codeRequest) (flow.Code, error) {
 	if c.Term != v.r.Term {
 		return c, errTerm
 	}
-	if err := spent(v.api.codes.Take(c.ID, ends, v.r.Time)); err != nil {
+	if err := v.spend(flow.Item{ID: "code " + c.ID, Until: ends}); err != nil {
 		return c, err
 	}
 	if !flow.Answers(in.Verifier, c.Challenge) {

@@ -17,7 +17,7 @@ import (
 
 // same is another tab of the browser: it has the cookies that this one has now.
 func (b *browser) same() *browser {
-	return &browser{t: b.t, cookies: maps.Clone(b.cookies), accept: b.accept}
+	return &browser{t: b.t, cookies: maps.Clone(b.cookies), accept: b.accept, from: b.from}
 }
 
 // planted is what nobody must ever be shown.
@@ -267,19 +267,6 @@ func TestASAMLProviderMayWantAForm(t *testing.T) {
 	if !strings.Contains(got.Body, `action="https://idp.example/sso"`) || len(b.cookies) != 1 {
 		t.Errorf("page with the cookies %v:\n%s", b.cookies, got.Body)
 	}
-}
-
-func TestWhatIsRememberedIsBounded(t *testing.T) {
-	h := newHouse(t, 1, func(o *Options) { o.Remembered = 2 })
-	for range 2 {
-		newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", "alice").OK(t, http.StatusSeeOther)
-	}
-	got := newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", "alice").Want(t, http.StatusServiceUnavailable, "ERR_BUSY")
-	if got.Header.Get("Retry-After") == "" {
-		t.Error("a busy leader does not say when to come again")
-	}
-	h.Clock.Advance(flow.FlowLife + 2*time.Second)
-	newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", "alice").OK(t, http.StatusSeeOther)
 }
 
 func TestNothingOfALoginIsLogged(t *testing.T) {

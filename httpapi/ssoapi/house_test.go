@@ -41,6 +41,7 @@ type idp struct {
 	fields    map[string]string // makes SAML requests forms
 	failure   error             // of a start
 	checks    []oidc.Check
+	verifying func() // runs while a SAML answer is verified
 }
 
 func (p *idp) AuthURL(_ context.Context, c oidc.Config, state, nonce, verifier string) (string, error) {
@@ -97,6 +98,9 @@ func (p serviceProvider) Start(_ saml.Config, requestID, relayState string, _ ti
 }
 
 func (p serviceProvider) Verify(c saml.Config, text []byte, requestID string, now time.Time) (saml.Assertion, error) {
+	if p.verifying != nil {
+		p.verifying()
+	}
 	var in response
 	if json.Unmarshal(text, &in) != nil || in.To != requestID {
 		return saml.Assertion{}, &saml.RefusedError{Reason: "The answer belongs to another request.", Detail: "planted detail"}
@@ -166,6 +170,7 @@ type browser struct {
 	t       testing.TB
 	cookies map[string]string
 	accept  string
+	from    string // its address
 }
 
 func newBrowser(t testing.TB) *browser { return &browser{t: t, cookies: map[string]string{}} }
@@ -175,7 +180,7 @@ const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 func (b *browser) do(m *apitest.Master, c apitest.Call) apitest.Answer {
 	b.t.Helper()
-	c.Header = map[string]string{}
+	c.Header, c.From = map[string]string{}, b.from
 	var pairs []string
 	for name, value := range b.cookies {
 		pairs = append(pairs, name+"="+value)
@@ -236,7 +241,7 @@ const acsPath = "/acs/api/v1/auth/saml/providers/adfs/acs-callback"
 // post sends the form by which a SAML identity provider answers, from another site: without the cookies of this one.
 func (b *browser) post(m *apitest.Master, path, relayState string, r response) apitest.Answer {
 	b.t.Helper()
-	stranger := &browser{t: b.t, cookies: map[string]string{}, accept: b.accept}
+	stranger := &browser{t: b.t, cookies: map[string]string{}, accept: b.accept, from: b.from}
 	return stranger.submit(m, path, relayState, r)
 }
 

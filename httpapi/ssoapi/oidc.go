@@ -3,12 +3,14 @@ package ssoapi
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/url"
 
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/oidc"
+	"gatehouse/httpapi/login/web"
 	configuration "gatehouse/httpapi/provider"
 )
 
@@ -47,11 +49,30 @@ func (v *visit) oidc(ctx context.Context) (*httpapi.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := v.api.OIDC.Exchange(ctx, c, in.code, in.iss, v.flow.Nonce, v.flow.Verifier)
+	who, err := v.exchange(ctx, c, in)
 	if err != nil {
 		return nil, err
 	}
 	return v.finish(ctx, login.Identity{UID: login.SanitizeUID(who.UID), Description: cmp.Or(who.Name, who.UID)})
+}
+
+// exchange asks the provider whose the code is. From here on a login with this flow is finished by this request or never, unless the
+// provider was not even asked for want of a place.
+func (v *visit) exchange(ctx context.Context, c oidc.Config, in answer) (oidc.Identity, error) {
+	release, err := v.api.exchanges.take(login.ClientOf(v.r.Client))
+	if err != nil {
+		return oidc.Identity{}, err
+	}
+	defer release()
+	if err := v.spend(v.one()); err != nil {
+		return oidc.Identity{}, err
+	}
+	who, err := v.api.OIDC.Exchange(ctx, c, in.code, in.iss, v.flow.Nonce, v.flow.Verifier)
+	if errors.Is(err, web.ErrBusy) && !errors.Is(err, oidc.ErrRedeemed) {
+		v.api.used.GiveBack(v.one().ID)
+		v.spent = false
+	}
+	return who, err
 }
 
 // answer is what an OpenID Connect provider sends a browser back with.

@@ -3,6 +3,7 @@ package ssoapi
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"gatehouse/fsm/state"
@@ -37,14 +38,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Secure is the attribute of that name on the cookies, as on the cookie with the token.
 	Secure bool
-	// Remembered is how many flows, and how many SAML assertions, are remembered as used; flow.DefaultUsed when 0.
+	// Remembered is how many flows, SAML assertions and codes together are remembered as used; flow.DefaultUsed when 0.
 	Remembered int
 }
 
 // api is the options, and what this master remembers while it leads.
 type api struct {
 	Options
-	flows, codes, assertions *flow.Used
+	used      *flow.Used
+	exchanges places
+	verifying turns
 }
 
 // New returns the rows of this package.
@@ -52,7 +55,7 @@ func New(o Options) []httpapi.Route {
 	if o.SAML == nil {
 		o.SAML = provider{}
 	}
-	a := &api{Options: o, flows: flow.NewUsed(o.Remembered), codes: flow.NewUsed(o.Remembered), assertions: flow.NewUsed(o.Remembered)}
+	a := &api{Options: o, used: flow.NewUsed(o.Remembered), exchanges: places{taken: map[netip.Prefix]int{}}, verifying: make(turns, maxVerifications)}
 	return a.routes()
 }
 

@@ -12,6 +12,7 @@ import (
 	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/oidc"
 	"gatehouse/httpapi/login/saml"
+	"gatehouse/httpapi/login/web"
 	"gatehouse/httpapi/page"
 )
 
@@ -34,23 +35,28 @@ func (e *refusal) Error() string { return e.reason }
 func refused(reason string) error { return &refusal{reason} }
 
 // answer renders what became of a visit. A refusal takes the cookie of the flow with it, which nobody needs any more; people with a
-// browser get it as a page. What has a leader looked for again is passed on.
+// browser get it as a page. What has a leader looked for again is passed on, unless something was used up, which a second run would
+// take for a replay.
 func (v *visit) answer(ctx context.Context, resp *httpapi.Response, err error) (*httpapi.Response, error) {
 	if err == nil {
 		return resp, nil
 	}
-	if fault.Is(err, fault.NoLeader) || fault.Is(err, fault.LeaderChanged) {
+	lost := fault.Is(err, fault.NoLeader) || fault.Is(err, fault.LeaderChanged)
+	if lost && !v.spent {
 		return nil, err
 	}
 	f, result, reason := v.judge(err)
 	v.log(ctx, result, err)
 	v.count(result)
 	v.record(false, reason)
-	if f == nil {
+	switch {
+	case f == nil:
 		return nil, err // none of those that have a sentence: the funnel logs it
+	case lost:
+		return nil, f // which stands, whoever leads now
 	}
 	resp = v.r.Refusal(f)
-	if v.cookie != "" {
+	if v.cookie != "" && (v.spent || result != resultBusy) { // who is to try again needs it
 		resp.Cookies = append(resp.Cookies, v.api.cleared(v.cookie))
 	}
 	return resp, nil
@@ -69,6 +75,10 @@ func (v *visit) judge(err error) (f *fault.Error, result, reason string) {
 		reason = byOIDC.Reason
 	case errors.As(err, &bySAML):
 		reason = bySAML.Reason
+	case fault.Is(err, fault.NoLeader), fault.Is(err, fault.LeaderChanged):
+		return errLostGrip, resultBusy, errLostGrip.Description
+	case errors.Is(err, web.ErrBusy):
+		return errBusy, resultBusy, errBusy.Description
 	case fault.Is(err, fault.Conflict): // between the answer of the provider and the log
 		reason = "The user or the login provider was changed or removed meanwhile."
 	case errors.As(err, &f):

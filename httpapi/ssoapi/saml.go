@@ -49,8 +49,15 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := v.verified(p, response, id)
+	who, err := v.verified(ctx, p, response, id)
 	if err != nil {
+		return nil, err
+	}
+	first := []flow.Item{{ID: "assertion " + p.ID + " " + who.ID, Until: who.NotOnOrAfter}} // hostile M15
+	if came {
+		first = append(first, v.one())
+	}
+	if err := v.spend(first...); err != nil {
 		return nil, err
 	}
 	if !came {
@@ -59,13 +66,14 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 	return v.finish(ctx, login.Identity{UID: login.SanitizeUID(who.UID), Description: cmp.Or(who.Description, who.UID)})
 }
 
-// verified is what the answer vouches for, for the first time (hostile M15).
-func (v *visit) verified(p *iam.Provider, response, id string) (saml.Assertion, error) {
-	who, err := v.api.SAML.Verify(samlConfig(p), []byte(response), requestID(id), v.r.Time)
+// verified is what the answer vouches for. Anybody may send one, so few are looked at at once.
+func (v *visit) verified(ctx context.Context, p *iam.Provider, response, id string) (saml.Assertion, error) {
+	release, err := v.api.verifying.take(ctx)
 	if err != nil {
-		return who, err
+		return saml.Assertion{}, err
 	}
-	return who, spent(v.api.assertions.Take(p.ID+"\x00"+who.ID, who.NotOnOrAfter, v.r.Time))
+	defer release()
+	return v.api.SAML.Verify(samlConfig(p), []byte(response), requestID(id), v.r.Time)
 }
 
 // The most of what an identity provider says that is used, in bytes: it goes into a URL. A uid of that length is refused in the end.
@@ -113,12 +121,15 @@ func (v *visit) handle(ctx context.Context) (*httpapi.Response, error) {
 	case h.Term != v.r.Term:
 		return nil, errTerm
 	}
-	p, err := v.resume(h.Flow) // once; and so the handle of the flow
+	p, err := v.resume(h.Flow)
 	if err != nil {
 		return nil, err
 	}
 	if p.Version != h.Version {
 		return nil, errProvider
+	}
+	if err := v.spend(v.one()); err != nil { // and with the flow its handle
+		return nil, err
 	}
 	return v.finish(ctx, login.Identity{UID: h.UID, Description: h.Description})
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"strings"
 
-	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
 	"gatehouse/fsm/state"
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/flow"
 )
 
@@ -24,6 +24,8 @@ type visit struct {
 	// flow is nil until the cookie was opened.
 	flow *flow.Flow
 	uid  string // once the provider has said it, for the records
+	// spent says that something was used up, so that the request cannot be run again.
+	spent bool
 }
 
 // known opens the cookie of the flow with that id, which came back from outside. It reports false when there is none.
@@ -44,8 +46,8 @@ func (v *visit) known(id string) (bool, error) {
 	return true, nil
 }
 
-// resume finds the flow of this browser and uses it up: from here on a login with it is finished by this request or never. It is
-// marked before anybody else is asked, so that of several answers to one flow one is looked at (hostile O1, O13).
+// resume finds the flow of this browser, which is good for one login: whoever gives something out, or asks somebody for it, spends it
+// first (hostile O1, O13). An answer for which neither is done uses nothing up, as it would be memory that strangers can fill.
 func (v *visit) resume(id string) (*iam.Provider, error) {
 	ok, err := v.known(id)
 	if err != nil {
@@ -54,11 +56,7 @@ func (v *visit) resume(id string) (*iam.Provider, error) {
 	if !ok {
 		return nil, refused(v.noCookie())
 	}
-	p, err := v.timely(v.r.State)
-	if err != nil {
-		return nil, err
-	}
-	return p, spend(v.api.flows, v.flow.ID, v.flow, v.r)
+	return v.timely(v.r.State)
 }
 
 // timely judges the flow against the present: its age, the term and the configuration that it began with.
@@ -81,20 +79,23 @@ var (
 	errUsed     = refused("The answer of the login provider was used before.")
 )
 
-// spend uses an id up.
-func spend(memory *flow.Used, id string, f *flow.Flow, r *httpapi.Request) error {
-	return spent(memory.Take(id, f.Ends(), r.Time))
-}
-
-func spent(err error) error {
+// spend uses all of that up or nothing. Of several requests with the same item one goes on.
+func (v *visit) spend(items ...flow.Item) error {
+	err := v.api.used.Take(login.ClientOf(v.r.Client), v.r.Time, items...)
+	v.spent = v.spent || err == nil
 	switch {
 	case errors.Is(err, flow.ErrUsed):
 		return errUsed
+	case errors.Is(err, flow.ErrShare):
+		return errShare
 	case err != nil:
-		return fault.New(fault.Busy, "Too many logins at once.")
+		return errFull
 	}
 	return nil
 }
+
+// one is the flow of the visit as something to be spent.
+func (v *visit) one() flow.Item { return flow.Item{ID: "flow " + v.flow.ID, Until: v.flow.Ends()} }
 
 // noCookie explains to a person what is needed so that the next login works. Nothing of the request is in it.
 func (v *visit) noCookie() string {

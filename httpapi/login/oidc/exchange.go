@@ -44,7 +44,7 @@ func (m *metadata) oauth(cfg Config) (*oauth2.Config, error) {
 }
 
 // Exchange turns the code that came back into an identity (contract 5.5). iss is the parameter of RFC 9207, "" if there was
-// none. It fails with *RefusedError or *UnreachableError.
+// none. It fails with *RefusedError or *UnreachableError, which are ErrRedeemed too from the moment that the code is used.
 func (p *Party) Exchange(ctx context.Context, cfg Config, code, iss, nonce, verifier string) (Identity, error) {
 	if code == "" || nonce == "" || verifier == "" {
 		return Identity{}, refused("The login carries no code, or was not begun here.")
@@ -67,7 +67,10 @@ func (p *Party) Exchange(ctx context.Context, cfg Config, code, iss, nonce, veri
 		return Identity{}, err
 	}
 	id, err := p.identify(ctx, s, m, cfg, tokens, nonce)
-	return id, unreachable("fetch the signing keys or the claims of the user", err)
+	if err != nil {
+		return id, fmt.Errorf("%w: %w", ErrRedeemed, unreachable("fetch the signing keys or the claims of the user", err))
+	}
+	return id, nil
 }
 
 // answered reports whether the parameter iss of an answer is this provider's (RFC 9207, section 2.4).

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -103,3 +104,6 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string { return e.Doing + ": " + e.Err.Error() }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// ErrRedeemed marks failures after the provider has taken the code, which is good for nothing any more.
+var ErrRedeemed = errors.New("after the code was redeemed")
