@@ -110,6 +110,7 @@ var open = map[string]bool{
 	"ops.health": true, "ops.health.leader": true, "ops.health.strict": true, "ops.masters": true, "ops.metrics": true, "ops.openapi": true,
 	"secrets.ping": true, "secrets.ping.backend": true,
 	"iam.auth.oidc.callback": true, "iam.auth.saml.acs": true, "iam.auth.saml.acs.finish": true, "gatehouse.login.code": true,
+	"iam.auth.confirm": true,
 }
 
 func TestEveryRowHasAnAccessRuleAndALimit(t *testing.T) {

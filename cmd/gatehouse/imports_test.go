@@ -66,7 +66,7 @@ var house = map[string][]string{
 	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
 	"httpapi/login/web":  {}, // how identity providers are asked
 	"httpapi/login/oidc": {"httpapi/login/web"},
-	"httpapi/page":       {"httpapi"},
+	"httpapi/page":       {"fsm/iam", "httpapi"},
 	"httpapi/pageapi":    {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/page"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",

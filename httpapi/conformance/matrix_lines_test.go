@@ -77,6 +77,7 @@ func lines() []line {
 		{id: "iam.auth.oidc.callback", rule: public, method: "GET", target: prefix + "/auth/oidc/callback", status: 401},
 		{id: "iam.auth.saml.acs", rule: public, method: "POST", target: samlPath("target-saml") + "/acs-callback", body: "{}", status: 401},
 		{id: "iam.auth.saml.acs.finish", rule: public, method: "GET", target: samlPath("target-saml") + "/acs-callback", status: 401},
+		{id: "iam.auth.confirm", rule: public, method: "POST", target: prefix + "/auth/confirm", body: "{}", status: 401},
 		{id: "iam.auth.saml.acs-url", rule: managers, method: "GET", target: samlPath("target-saml") + "/acs-callback-url", status: 200, ghost: samlPath("ghost") + "/acs-callback-url"},
 		{id: "iam.auth.saml.metadata", rule: managers, method: "GET", target: samlPath("target-saml") + "/sp-metadata", status: 200, ghost: samlPath("ghost") + "/sp-metadata"},
 		{id: "gatehouse.login.code", rule: public, method: "POST", target: ours + "/login/code", body: `{"code":"","verifier":""}`, status: 401},

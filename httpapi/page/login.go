@@ -1,6 +1,11 @@
 package page
 
-import "gatehouse/httpapi"
+import (
+	"strings"
+
+	"gatehouse/fsm/iam"
+	"gatehouse/httpapi"
+)
 
 // LoginData is what the login page shows.
 type LoginData struct {
@@ -27,6 +32,22 @@ type Provider struct {
 // Login is the page to log in on.
 func Login(d LoginData) *httpapi.Response {
 	return sheet{name: "login.html", title: "Sign in", formAction: "'self'", data: d}.answer()
+}
+
+// UnknownProvider is the one sentence that other pages have the login page say (contract 5.3). It does not repeat what can be no id, as
+// whoever makes a link chooses it.
+func UnknownProvider(id string) string {
+	if iam.ValidateProviderName(id) != nil {
+		return "The login provider is not known"
+	}
+	return "The login provider with ID '" + id + "' is not known"
+}
+
+// IsUnknownProvider reports whether that sentence is the text.
+func IsUnknownProvider(text string) bool {
+	_, id, _ := strings.Cut(text, "'")
+	id, _, _ = strings.Cut(id, "'")
+	return text == UnknownProvider(id)
 }
 
 // HomeData is what the page of somebody who is signed in shows.

@@ -39,7 +39,7 @@ type sheet struct {
 	name   string // of the template
 	title  string
 	script string // "" when there is none
-	// formAction is where forms of the page may be sent: 'none', 'self' or an origin.
+	// formAction is where forms of the page may be sent: 'none', 'self' or origins.
 	formAction string
 	data       any
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gatehouse/httpapi"
@@ -24,6 +25,22 @@ type failure struct{ Text, Retry string }
 // Error says in a sentence what went wrong. retry is the path of a link "Try again"; "" leaves it out.
 func Error(title, text, retry string) *httpapi.Response {
 	return sheet{name: "error.html", title: title, formAction: "'none'", data: failure{text, retry}}.answer()
+}
+
+// ConfirmData is what somebody is asked before a command line gets a login.
+type ConfirmData struct {
+	UID string
+	// Port is where the command line waits, on the computer of the browser.
+	Port int
+	// Action is the path that takes the answer, Question what proves that it was asked.
+	Action, Question string
+}
+
+// Confirm asks whether a command line may have the login. Browsers hold a redirect after a form against form-action too, so it names
+// the port besides this site.
+func Confirm(d ConfirmData) *httpapi.Response {
+	to := "'self' http://127.0.0.1:" + strconv.Itoa(d.Port)
+	return sheet{name: "confirm.html", title: "Sign in a command line?", formAction: to, data: d}.answer()
 }
 
 // field is one hidden field of a form.

@@ -81,15 +81,18 @@ func TestHostilePages(t *testing.T) {
 		pages := []string{v.get(b.Leader(), "/login?iam-error="+url.QueryEscape(script)).Body,
 			v.get(b.Leader(), "/login?target="+url.QueryEscape("/a?"+script)).Body,
 			v.submit(b.Leader(), v.open(b.Leader(), "/login"), script, "wrong").Body}
-		for _, page := range pages {
-			if strings.Contains(page, "<script>alert") || !strings.Contains(page, "alert(1)") && !strings.Contains(page, "alert%281%29") && !strings.Contains(page, "alert&#") {
+		for i, page := range pages {
+			if strings.Contains(page, "<script>alert") || i > 0 && !strings.Contains(page, "alert(1)") && !strings.Contains(page, "alert%281%29") && !strings.Contains(page, "alert&#") {
 				t.Errorf("the page is\n%s", page)
 			}
 		}
-		long := v.get(b.Leader(), "/login?iam-error="+url.QueryEscape("a\u202eb\x00c\r\n"+strings.Repeat("x", 5000)))
-		says(t, long, 200, "Signing in did not work: abcxxx")
-		if len(long.Body) > 20_000 || strings.Contains(long.Body, strings.Repeat("x", 250)) {
-			t.Error("the text is not cut")
+		for _, text := range []string{"your account is planted. Call 555-0100", "planted " + strings.Repeat("x", 5000), "The login provider with ID 'planted x' is not known",
+			"The login provider with ID 'planted' is not known.", "planted 'x'", "The login provider with ID 'x' is not known planted"} {
+			got := v.get(b.Leader(), "/login?iam-error="+url.QueryEscape(text))
+			says(t, got, 200, "Signing in did not work.")
+			if strings.Contains(got.Body, "planted") {
+				t.Errorf("the page shows what somebody wrote into a link: %s", text)
+			}
 		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"gatehouse/fsm/fault"
 	"gatehouse/fsm/iam"
@@ -48,21 +47,15 @@ func (a *API) notice(query url.Values) string {
 	return ""
 }
 
-// maxProblem is the longest text of a query that is shown, in characters.
-const maxProblem = 200
-
-// problem is the text of ?iam-error= as it may be shown. Whoever makes a link chooses it, so it is short, plain, and introduced.
+// problem is what is said of ?iam-error=. Whoever makes a link chooses it, so no words are shown but our own.
 func problem(query url.Values) string {
-	text := strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return -1
-		}
-		return c
-	}, query.Get("iam-error"))
-	if text == "" {
+	switch text := query.Get("iam-error"); {
+	case text == "":
 		return ""
+	case page.IsUnknownProvider(text):
+		return "Signing in did not work: " + text
 	}
-	return "Signing in did not work: " + shortened(text, maxProblem)
+	return "Signing in did not work."
 }
 
 func shortened(text string, limit int) string {

@@ -31,7 +31,7 @@ func (v *visit) finish(ctx context.Context, id login.Identity) (*httpapi.Respons
 		return nil, err
 	}
 	if v.flow.Loopback != 0 {
-		return v.code(u), nil
+		return v.ask(u), nil
 	}
 	session, err := v.api.Login.Open(ctx, v.r, u, vouched(u.UID, v.kind, v.flow.Provider, v.flow.Version))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -171,6 +172,7 @@ type browser struct {
 	cookies map[string]string
 	accept  string
 	from    string // its address
+	last    apitest.Answer
 }
 
 func newBrowser(t testing.TB) *browser { return &browser{t: t, cookies: map[string]string{}} }
@@ -192,6 +194,7 @@ func (b *browser) do(m *apitest.Master, c apitest.Call) apitest.Answer {
 		c.Header["Accept"] = b.accept
 	}
 	got := m.Call(c)
+	b.last = got
 	for _, set := range (&http.Response{Header: got.Header}).Cookies() {
 		if set.MaxAge < 0 {
 			delete(b.cookies, set.Name)
@@ -251,6 +254,20 @@ func (b *browser) submit(m *apitest.Master, path, relayState string, r response)
 	text, _ := json.Marshal(r)
 	form := url.Values{"SAMLResponse": {string(text)}, "RelayState": {relayState}}
 	return b.do(m, apitest.Call{Method: "POST", Path: path, Body: []byte(form.Encode()), Type: "application/x-www-form-urlencoded"})
+}
+
+// question is the field of that name on a page.
+var question = regexp.MustCompile(`name="question" value="([^"]+)"`)
+
+// agree presses a button of the page that asks about a command line.
+func (b *browser) agree(m *apitest.Master, asked apitest.Answer, answer string) apitest.Answer {
+	b.t.Helper()
+	found := question.FindStringSubmatch(asked.Body)
+	if found == nil {
+		b.t.Fatalf("no question in:\n%s", asked.Body)
+	}
+	form := url.Values{"question": {found[1]}, "answer": {answer}}
+	return b.do(m, apitest.Call{Method: "POST", Path: confirmPath, Body: []byte(form.Encode()), Type: "application/x-www-form-urlencoded"})
 }
 
 // refusedWith fails the test unless the answer is the refusal of a login that holds the text.

@@ -10,8 +10,10 @@ const (
 	prefix = "/acs/api/v1"
 	admin  = "/gatehouse/v1"
 
-	callback  = prefix + "/auth/oidc/callback"
-	samlPaths = prefix + "/auth/saml/providers/:provider"
+	callback = prefix + "/auth/oidc/callback"
+	// confirmPath is below cookiePath: the answer needs the cookie of the flow.
+	confirmPath = prefix + "/auth/confirm"
+	samlPaths   = prefix + "/auth/saml/providers/:provider"
 )
 
 // Body limits in bytes. A SAML response has some ten KiB; large ones hold hundreds of groups.
@@ -36,6 +38,8 @@ func (a *api) routes() []httpapi.Route {
 			BodyLimit: samlBody, Form: true, NoIdempotency: true, NoStore: true, Page: failurePage, Handle: a.samlCallback},
 		{ID: "iam.auth.saml.acs.finish", Method: http.MethodGet, Path: samlPaths + "/acs-callback", Access: httpapi.Public, Mode: httpapi.Leader,
 			BodyLimit: httpapi.NoBody, NoStore: true, Once: true, Page: failurePage, Handle: a.samlHandle},
+		{ID: "iam.auth.confirm", Method: http.MethodPost, Path: confirmPath, Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: codeBody, Form: true, NoIdempotency: true, NoStore: true, Page: failurePage, Handle: a.confirm},
 		{ID: "iam.auth.saml.acs-url", Method: http.MethodGet, Path: samlPaths + "/acs-callback-url", Access: httpapi.IAM, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.samlACS},
 		{ID: "iam.auth.saml.metadata", Method: http.MethodGet, Path: samlPaths + "/sp-metadata", Access: httpapi.IAM, Mode: httpapi.Linearizable,

@@ -123,10 +123,15 @@ func TestStartOfALogin(t *testing.T) {
 	for _, query := range []string{"", "?", "?target=/x", "?oidc-provider=&saml-provider="} {
 		b.get(m, startPath+query).Want(t, 400, "ERR_MISSING_QUERY_PARAMETERS")
 	}
-	got := b.get(m, startPath+"?saml-provider=adfs&oidc-provider=a%20%22%0d%0aX:&target=//evil").OK(t, http.StatusSeeOther)
-	want := "/?iam-error=The%20login%20provider%20with%20ID%20%27a%20%22%0D%0AX%3A%27%20is%20not%20known"
-	if to := got.Header.Get("Location"); to != want {
-		t.Errorf("Location %q, want %q", to, want)
+	for id, want := range map[string]string{
+		"nobody":                     "/?iam-error=The%20login%20provider%20with%20ID%20%27nobody%27%20is%20not%20known",
+		"a%20%22%0d%0aX:":            "/?iam-error=The%20login%20provider%20is%20not%20known",
+		"x%20is%20locked.%20Call%20": "/?iam-error=The%20login%20provider%20is%20not%20known",
+	} {
+		got := b.get(m, startPath+"?saml-provider=adfs&target=//evil&oidc-provider="+id).OK(t, http.StatusSeeOther)
+		if to := got.Header.Get("Location"); to != want {
+			t.Errorf("Location %q, want %q", to, want)
+		}
 	}
 	b.accept = ""
 	for _, query := range []string{"saml-provider=b", "saml-provider=dex", "oidc-provider=adfs", "oidc-provider=adfs&saml-provider=adfs"} {
@@ -267,7 +272,9 @@ func TestCodesForCommandLines(t *testing.T) {
 	verifier := strings.Repeat("v", 43)
 	begin := func() string {
 		t.Helper()
-		got := newBrowser(t).login(h.Follower(), h.Follower(), "oidc-provider=dex&loopback-port=4711&challenge="+flow.Challenge(verifier), "alice").OK(t, http.StatusSeeOther)
+		b := newBrowser(t)
+		b.login(h.Follower(), h.Follower(), "oidc-provider=dex&loopback-port=4711&challenge="+flow.Challenge(verifier), "alice").OK(t, http.StatusOK)
+		got := b.agree(h.Follower(), b.last, "continue").OK(t, http.StatusSeeOther)
 		u := location(t, got)
 		if u.Scheme != "http" || u.Host != "127.0.0.1:4711" || u.Path != "/" || len(got.Header["Set-Cookie"]) != 1 {
 			t.Errorf("Location %s with %v", u, got.Header["Set-Cookie"])
@@ -306,6 +313,55 @@ func TestCodesForCommandLines(t *testing.T) {
 			t.Error("a log or the audit trail holds a code, a verifier or a token")
 		}
 	}
+}
+
+func TestACommandLineGetsNothingUntilThePersonAgrees(t *testing.T) {
+	h := newHouse(t, 2)
+	h.know(iam.OIDC, "dex", "alice")
+	h.know(iam.SAML, "adfs", "carol")
+	const more = "&loopback-port=4711&challenge="
+	challenge := flow.Challenge(strings.Repeat("v", 43))
+	begin := func() (*browser, apitest.Answer) {
+		t.Helper()
+		b := newBrowser(t)
+		got := b.login(h.Follower(), h.Follower(), "oidc-provider=dex"+more+challenge, "alice").OK(t, http.StatusOK)
+		if !strings.Contains(got.Body, "(port 4711) wants to sign in as <strong>alice</strong>") || strings.Contains(got.Body, "code=") || len(got.Header["Set-Cookie"]) != 0 {
+			t.Errorf("headers %v, page:\n%s", got.Header, got.Body)
+		}
+		if csp := got.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' http://127.0.0.1:4711;") || !strings.Contains(csp, "frame-ancestors 'none'") {
+			t.Errorf("policy %s", csp)
+		}
+		return b, got
+	}
+	b, asked := begin()
+	tab := b.same()
+	refusedWith(t, newBrowser(t).agree(h.Follower(), asked, "continue"), "has not begun")
+	stranger, _ := begin()
+	refusedWith(t, stranger.agree(h.Follower(), asked, "continue"), "has not begun")
+	if to := location(t, b.agree(h.Follower(), asked, "continue").OK(t, http.StatusSeeOther)); to.Host != "127.0.0.1:4711" || !to.Query().Has("code") || len(b.cookies) != 0 {
+		t.Errorf("Location %s, cookies %v", to, b.cookies)
+	}
+	refusedWith(t, tab.agree(h.Follower(), asked, "continue"), "used before")
+	b, asked = begin()
+	tab = b.same()
+	refusedWith(t, b.agree(h.Follower(), asked, "cancel"), "cancelled")
+	refusedWith(t, tab.agree(h.Follower(), asked, "continue"), "used before")
+	b, asked = begin()
+	h.Clock.Advance(flow.QuestionLife + 2*time.Second)
+	refusedWith(t, b.agree(h.Follower(), asked, "continue"), "open for too long")
+	b, asked = begin()
+	h.touch("dex")
+	refusedWith(t, b.agree(h.Follower(), asked, "continue"), "changed or removed")
+	b, asked = begin()
+	h.Elect()
+	refusedWith(t, b.agree(h.Follower(), asked, "continue"), "another leader")
+	for _, form := range []string{"", "question=x&answer=continue"} {
+		refusedWith(t, b.do(h.Follower(), apitest.Call{Method: "POST", Path: confirmPath, Body: []byte(form), Type: "application/x-www-form-urlencoded"}), "to which login")
+	}
+	b = newBrowser(t)
+	id := b.start(h.Leader(), "saml-provider=adfs"+more+challenge).Get("RelayState")
+	asked = b.submit(h.Leader(), acsPath, id, response{ID: "a1", UID: "carol", To: "id-" + id}).OK(t, http.StatusOK)
+	b.agree(h.Leader(), asked, "continue").OK(t, http.StatusSeeOther)
 }
 
 func TestLoopbackPortsAreThoseOfTheMachineOfTheBrowser(t *testing.T) {

@@ -47,7 +47,7 @@ func wanted(q url.Values) (kind, id string) {
 
 // unknown sends a browser back to the user interface with the reason; a program gets it as an error.
 func unknown(r *httpapi.Request, id string) (*httpapi.Response, error) {
-	reason := "The login provider with ID '" + id + "' is not known"
+	reason := page.UnknownProvider(id)
 	if !wantsPage(r) {
 		return nil, fault.New(fault.BadRequest, "%s", reason)
 	}

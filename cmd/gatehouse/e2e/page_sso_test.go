@@ -118,6 +118,12 @@ func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	page = must[*rig.Page](t)(c.LogIn(t.Context(), v, page, "alice"))
 	back := must[string](t)(page.Redirect())
 	page = must[*rig.Page](t)(v.Get(t.Context(), back))
+	if !strings.Contains(page.Body, "wants to sign in as <strong>alice@example.com</strong>") {
+		t.Fatalf("nobody is asked: %d %s", page.Status, page.Body)
+	}
+	form := must[rig.Form](t)(page.Form())
+	form.Fields.Set("answer", "continue")
+	page = must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields))
 	end := must[string](t)(page.Redirect())
 	if !strings.HasPrefix(end, "http://127.0.0.1:") || !strings.Contains(end, "/?code=") {
 		t.Fatalf("the login ends at %d %q: %s", page.Status, end, page.Body)

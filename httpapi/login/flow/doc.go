@@ -5,7 +5,8 @@
 //
 //	Flow    in a cookie   from the start of a login to the answer of the identity provider; binds it to one browser
 //	Handle  in a URL      from the SAML answer, which is a cross-site POST without cookies, to the GET that brings the cookie
-//	Code    in a URL      from the end of a login to a command line that listens on a loopback port
+//	Question in a form    from the end of a login for a command line to the person who agrees to it
+//	Code    in a URL      from there to the command line, which listens on a loopback port
 //
 // Each is bound by the sealing to its kind and to the cluster. Single use is a memory of the leader (Used). It is complete
 // within a Raft term because every master refuses what was made in another term than the one in which it leads.

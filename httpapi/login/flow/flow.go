@@ -16,6 +16,8 @@ const (
 	FlowLife   = 10 * time.Minute // the time that a person has at the identity provider
 	HandleLife = time.Minute      // one redirect
 	CodeLife   = time.Minute      // one redirect and one request
+
+	QuestionLife = 2 * time.Minute // a person reads a sentence and presses a button
 )
 
 // idSize is how many random bytes an id and a nonce have: too many to guess, and 22 characters.
@@ -80,6 +82,15 @@ type Code struct {
 	Ends      int64  `json:"e"` // Unix seconds of the leader's clock
 }
 
+// Question is a login for a command line that the person has still to agree to. It lies in a form; the flow stays in the cookie, so that
+// only the browser that began the login can answer.
+type Question struct {
+	Flow string `json:"i"`
+	Type string `json:"y"` // that of the flow
+	UID  string `json:"u"`
+	Ends int64  `json:"e"` // Unix seconds of the leader's clock
+}
+
 // NewID is an id for a flow or a code.
 func NewID() string { return random(idSize) }
 
@@ -111,9 +122,20 @@ func Challenge(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Answers reports whether the verifier is the one that the challenge was made of.
+// The lengths of a verifier in characters (RFC 7636, 4.1).
+const minVerifier, maxVerifier = 43, 128
+
+// Answers reports whether the verifier is one, and the one that the challenge was made of.
 func Answers(verifier, challenge string) bool {
+	if len(verifier) < minVerifier || len(verifier) > maxVerifier || strings.ContainsFunc(verifier, reserved) {
+		return false
+	}
 	return subtle.ConstantTimeCompare([]byte(Challenge(verifier)), []byte(challenge)) == 1
+}
+
+// reserved reports whether c is none of the unreserved characters of RFC 3986, of which verifiers are made.
+func reserved(c rune) bool {
+	return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && !strings.ContainsRune("-._~", c)
 }
 
 // CookiePrefix begins the names of the cookies of flows.

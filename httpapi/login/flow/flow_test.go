@@ -31,6 +31,10 @@ func TestWhatWasSealedIsOpened(t *testing.T) {
 	if got, err := s.OpenHandle(s.SealHandle(h)); err != nil || got != h {
 		t.Errorf("%v\n%s", err, cmp.Diff(h, got))
 	}
+	q := Question{Flow: f.ID, Type: "saml", UID: "alice", Ends: noon.Unix()}
+	if got, err := s.OpenQuestion(s.SealQuestion(q)); err != nil || got != q {
+		t.Errorf("%v\n%s", err, cmp.Diff(q, got))
+	}
 	c := Code{ID: NewID(), UID: "alice", Type: "saml", Provider: "adfs", Version: 7, Challenge: f.Challenge, Term: 3, Ends: noon.Unix()}
 	if got, err := s.OpenCode(s.SealCode(c)); err != nil || got != c {
 		t.Errorf("%v\n%s", err, cmp.Diff(c, got))
@@ -95,6 +99,18 @@ func TestFlowsAreSmallAndDiffer(t *testing.T) {
 	if n := len(s.SealFlow(f)); n > 2000 {
 		t.Errorf("a flow with the longest target has %d characters, want at most 2000", n)
 	}
+	for _, worst := range []string{"&", "<", "'", `"`, `\`, "\u2028", "ü", "\x7f"} {
+		target, err := Target("/?" + strings.Repeat(worst, MaxTarget-2))
+		for n := MaxTarget - 2; err != nil && n > 0; n-- {
+			target, err = Target("/?" + strings.Repeat(worst, n))
+		}
+		if f.Target = target; len(s.SealFlow(f)) > maxSealed*4/5 {
+			t.Errorf("a flow with the longest target of %q has %d characters, want at most %d", worst, len(s.SealFlow(f)), maxSealed*4/5)
+		}
+		if got, err := s.OpenFlow(s.SealFlow(f)); err != nil || got != f {
+			t.Errorf("%q: %v\n%s", worst, err, cmp.Diff(f, got))
+		}
+	}
 	g := New(noon)
 	if f.ID == g.ID || f.Nonce == g.Nonce || f.Verifier == g.Verifier || f.ID == f.Nonce {
 		t.Error("two flows share a secret")
@@ -117,8 +133,15 @@ func TestIDsHaveOneSpelling(t *testing.T) {
 	if !ValidChallenge(Challenge("x")) || ValidChallenge(Challenge("x")+"A") || ValidChallenge("") || ValidChallenge(id) {
 		t.Error("challenges are judged wrongly")
 	}
-	if !Answers("x", Challenge("x")) || Answers("y", Challenge("x")) || Answers("x", "") || Answers("", "") {
-		t.Error("verifiers are judged wrongly")
+	for _, good := range []string{strings.Repeat("v", 43), strings.Repeat("v", 128), strings.Repeat("a", 39) + "-._~"} {
+		if !Answers(good, Challenge(good)) || Answers(good, Challenge("x")) || Answers(good, "") {
+			t.Errorf("the verifier %s is judged wrongly", good)
+		}
+	}
+	for _, bad := range []string{"", "x", strings.Repeat("v", 42), strings.Repeat("v", 129), strings.Repeat("v", 42) + "+", strings.Repeat("v", 43) + "ü", strings.Repeat("v", 43) + "\n"} {
+		if Answers(bad, Challenge(bad)) {
+			t.Errorf("%q is a verifier", bad)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,13 +10,14 @@ import (
 
 // The labels under which the key ring seals.
 const (
-	flowLabel   = "login-flow"
-	handleLabel = "login-handle"
-	codeLabel   = "login-code"
+	flowLabel     = "login-flow"
+	handleLabel   = "login-handle"
+	questionLabel = "login-question"
+	codeLabel     = "login-code"
 )
 
-// maxSealed bounds what is opened, in characters. What we make stays below half of that; more than a browser keeps in a cookie is
-// nothing that came from here.
+// maxSealed bounds what is opened, in characters. What we make stays below four fifths of that; more than a browser keeps in a
+// cookie is nothing that came from here.
 const maxSealed = 4 << 10
 
 // Keys seals and opens; *keyring.Ring is one.
@@ -45,6 +47,14 @@ func (s Sealer) OpenHandle(text string) (h Handle, err error) {
 	return h, s.open(handleLabel, text, &h)
 }
 
+// SealQuestion returns the text of a question.
+func (s Sealer) SealQuestion(q Question) string { return s.seal(questionLabel, q) }
+
+// OpenQuestion opens the text of a question. It fails with ErrForeign.
+func (s Sealer) OpenQuestion(text string) (q Question, err error) {
+	return q, s.open(questionLabel, text, &q)
+}
+
 // SealCode returns the text of a code.
 func (s Sealer) SealCode(c Code) string { return s.seal(codeLabel, c) }
 
@@ -52,11 +62,13 @@ func (s Sealer) SealCode(c Code) string { return s.seal(codeLabel, c) }
 func (s Sealer) OpenCode(text string) (c Code, err error) { return c, s.open(codeLabel, text, &c) }
 
 func (s Sealer) seal(label string, v any) string {
-	plain, err := json.Marshal(v)
-	if err != nil {
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
+	e.SetEscapeHTML(false) // six bytes for one, and targets are full of &
+	if err := e.Encode(v); err != nil {
 		panic("flow: " + err.Error()) // structs of strings and numbers always encode
 	}
-	return base64.RawURLEncoding.EncodeToString(s.Keys.Seal(label, plain, s.bound(label)))
+	return base64.RawURLEncoding.EncodeToString(s.Keys.Seal(label, plain.Bytes(), s.bound(label)))
 }
 
 func (s Sealer) open(label, text string, v any) error {
