@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -23,7 +24,7 @@ func drawDirectory(t *rapid.T, configured uint64) command.Command {
 		command.PutDirectory{Directory: directory}, command.PutDirectory{Directory: directory}, command.DeleteDirectory{},
 		command.ResealDirectory{Version: version, SealedLookupPassword: []byte("anew")},
 		command.AdmitUser{User: user, Version: version}, command.AdmitUser{User: user, Version: version},
-		command.AddMember{GID: gid, UID: user.UID}, command.DeleteUser{UID: user.UID, TokenLife: time.Hour},
+		command.ForgetSubject{UID: user.UID}, command.AddMember{GID: gid, UID: user.UID}, command.DeleteUser{UID: user.UID, TokenLife: time.Hour},
 		drawSync(t, version), drawSync(t, version), drawSync(t, version),
 	}).Draw(t, "about the directory")
 }
@@ -32,6 +33,7 @@ func drawRemote(t *rapid.T, label string) iam.User {
 	u := iam.User{UID: rapid.SampledFrom([]string{"lena", "lars", "bob", "remote"}).Draw(t, label), ProviderType: iam.LDAP}
 	if u.UID == "remote" {
 		u.ProviderType, u.ProviderID = iam.SAML, "idp"
+		u.Subject = strings.Repeat(rapid.SampledFrom([]string{"A", "Q"}).Draw(t, "subject"), 42) + "A"
 	}
 	return u
 }

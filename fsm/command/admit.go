@@ -9,7 +9,7 @@ import (
 // AdmitUser makes a user of somebody whom another system has vouched for, at the first login (contract 4.5, 5.7). The user
 // has no permissions and is in no group.
 type AdmitUser struct {
-	// User is a remote one, without credentials.
+	// User is a remote one, without credentials. It has a subject if an identity provider vouches for it.
 	User iam.User `json:"user"`
 	// Version is that of the configuration, of the provider or of the directory, by which was vouched; 0 for an ID token,
 	// whose issuer is no provider of the state.
@@ -20,9 +20,9 @@ type AdmitUser struct {
 func (AdmitUser) Kind() Kind { return KindAdmitUser }
 
 // Apply changes nothing when the user exists, whoever was faster. A uid that belongs to somebody else, or can belong to
-// nobody, is refused.
+// nobody, is refused. A known user without a subject stays without one.
 func (c AdmitUser) Apply(t *state.Txn, _ Header) error {
-	if !c.User.Remote() || c.User.Validate() != nil {
+	if !c.User.Remote() || c.User.Validate() != nil || c.User.ProviderType != iam.LDAP && c.User.Subject == "" {
 		return cannotImport(c.User.UID)
 	}
 	if !c.vouched(t) {
@@ -33,7 +33,7 @@ func (c AdmitUser) Apply(t *state.Txn, _ Header) error {
 		t.PutUser(&c.User)
 		return nil
 	}
-	if known.ProviderType != c.User.ProviderType || known.ProviderID != c.User.ProviderID {
+	if known.ProviderType != c.User.ProviderType || known.ProviderID != c.User.ProviderID || known.Subject != "" && known.Subject != c.User.Subject {
 		return cannotImport(c.User.UID)
 	}
 	return nil
@@ -55,4 +55,31 @@ func (c AdmitUser) vouched(t *state.Txn) bool {
 // cannotImport does not tell what the uid belongs to: who asks has not logged in.
 func cannotImport(uid string) error {
 	return fault.New(fault.CannotImportUser, "The user `%s` cannot be imported.", iam.Excerpt(uid))
+}
+
+// ForgetSubject takes from a user what its identity provider calls it, after which the provider may call it something else: the
+// remedy when a provider was set up anew.
+type ForgetSubject struct {
+	UID string `json:"uid"`
+}
+
+// Kind numbers the command.
+func (ForgetSubject) Kind() Kind { return KindForgetSubject }
+
+// Apply changes nothing about a user without a subject. It is for superusers alone: it decides who logs in as somebody.
+func (c ForgetSubject) Apply(t *state.Txn, h Header) error {
+	u, err := user(t, c.UID)
+	if err != nil {
+		return err
+	}
+	if err := delegation(t, h).subject(u.UID); err != nil {
+		return err
+	}
+	if u.Subject == "" {
+		return nil
+	}
+	changed := *u
+	changed.Subject = ""
+	t.PutUser(&changed)
+	return nil
 }

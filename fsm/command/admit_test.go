@@ -17,8 +17,8 @@ func TestAnAdmittedUserHasNoRights(t *testing.T) {
 	adfs := m.s.Index()
 	for _, c := range []AdmitUser{
 		{User: ldapUser("lena"), Version: version},
-		{User: iam.User{UID: "sven", Description: "Sven", ProviderType: iam.SAML, ProviderID: "adfs"}, Version: adfs},
-		{User: iam.User{UID: "olga@example.com", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"}}, // by an ID token
+		{User: iam.User{UID: "sven", Description: "Sven", ProviderType: iam.SAML, ProviderID: "adfs", Subject: subject("sven")}, Version: adfs},
+		{User: iam.User{UID: "olga@example.com", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/", Subject: subject("olga")}}, // by an ID token
 	} {
 		m.must(c)
 		got, ok := m.s.User(c.User.UID)
@@ -67,10 +67,12 @@ func TestAdmitUserTakesOverNobody(t *testing.T) {
 	m.must(CreateProvider{Provider: dex()})
 	oidc := m.s.Index()
 	m.must(AdmitUser{User: ldapUser("lena"), Version: version})
-	m.must(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs"}, Version: adfs})
-	m.must(AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "https://idp"}})
+	m.must(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs", Subject: subject("sven")}, Version: adfs})
+	m.must(AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "https://idp", Subject: subject("olga")}})
 
-	ofDex := func(uid string) iam.User { return iam.User{UID: uid, ProviderType: iam.OIDC, ProviderID: "dex"} }
+	ofDex := func(uid string) iam.User {
+		return iam.User{UID: uid, ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject(uid)}
+	}
 	for name, c := range map[string]AdmitUser{
 		"a local user":        {User: ldapUser("alice"), Version: version},
 		"a service account":   {User: ldapUser("robot"), Version: version},
@@ -84,7 +86,10 @@ func TestAdmitUserTakesOverNobody(t *testing.T) {
 		"an internal user":    {User: *regular("new")},
 		"with a password":     {User: iam.User{UID: "new", PasswordHash: "$6$x", ProviderType: iam.LDAP}, Version: version},
 		"with a key":          {User: iam.User{UID: "new", PublicKey: "pem", ProviderType: iam.LDAP}, Version: version},
-		"no provider id":      {User: iam.User{UID: "new", ProviderType: iam.OIDC}},
+		"no provider id":      {User: iam.User{UID: "new", ProviderType: iam.OIDC, Subject: subject("new")}},
+		"no subject":          {User: iam.User{UID: "new", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: oidc},
+		"another subject":     {User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs", Subject: subject("sven+")}, Version: adfs},
+		"of the directory":    {User: iam.User{UID: "lena", ProviderType: iam.LDAP, Subject: subject("lena")}, Version: version},
 	} {
 		if _, err := m.apply(m.header(), c); !fault.Is(err, fault.CannotImportUser) {
 			t.Errorf("%s: %v, want %s", name, err, fault.CannotImportUser)
@@ -97,14 +102,14 @@ func TestAdmitUserNeedsTheConfigurationByWhichWasVouched(t *testing.T) {
 	m, version := newCompany(t)
 	m.must(CreateProvider{Provider: saml("adfs")})
 	adfs := m.s.Index()
-	ofADFS := iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs"}
+	ofADFS := iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "adfs", Subject: subject("sven")}
 
 	m.refuse(AdmitUser{User: ldapUser("lena"), Version: version + 1}, fault.Conflict)
 	m.refuse(AdmitUser{User: ldapUser("lena")}, fault.Conflict)
 	m.refuse(AdmitUser{User: ofADFS, Version: adfs + 1}, fault.Conflict)
 	m.refuse(AdmitUser{User: ofADFS}, fault.Conflict)
-	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.OIDC, ProviderID: "adfs"}, Version: adfs}, fault.Conflict)
-	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "none"}, Version: adfs}, fault.Conflict)
+	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.OIDC, ProviderID: "adfs", Subject: subject("sven")}, Version: adfs}, fault.Conflict)
+	m.refuse(AdmitUser{User: iam.User{UID: "sven", ProviderType: iam.SAML, ProviderID: "none", Subject: subject("sven")}, Version: adfs}, fault.Conflict)
 
 	m.must(PutDirectory{Directory: fullDirectory()})
 	m.refuse(AdmitUser{User: ldapUser("lena"), Version: version}, fault.Conflict)
@@ -140,4 +145,35 @@ func TestAnAdmittedUserInheritsNothingFromWhoWasRemoved(t *testing.T) {
 	if got, want := m.s.TokenCutoff("lena"), NextSecond(epoch); !got.Equal(want) {
 		t.Errorf("cut-off %v, want %v", got, want)
 	}
+}
+
+// What a provider calls somebody is forgotten when a superuser says so, and is not learnt again.
+func TestASubjectThatWasForgottenIsNotLearntAgain(t *testing.T) {
+	m, _ := newCompany(t)
+	m.must(CreateProvider{Provider: dex()})
+	version := m.s.Index()
+	olga := iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("1")}
+	m.must(AdmitUser{User: olga, Version: version})
+	m.must(UpdateUser{UID: "olga", Description: ptr("Olga")})
+	declared := olga
+	declared.Subject = ""
+	m.must(changes(Change{User: &declared}))
+	subjectOf := func() string {
+		u, _ := m.s.User("olga")
+		return u.Subject
+	}
+	if got := subjectOf(); got != subject("1") {
+		t.Errorf("after updates the subject is %q", got)
+	}
+	anew := olga
+	anew.Subject = subject("2")
+	m.refuse(AdmitUser{User: anew, Version: version}, fault.CannotImportUser)
+	m.must(ForgetSubject{UID: "olga"})
+	m.must(AdmitUser{User: anew, Version: version})
+	m.must(ForgetSubject{UID: "olga"})
+	if got := subjectOf(); got != "" {
+		t.Errorf("the subject is %q, want none", got)
+	}
+	m.must(ForgetSubject{UID: "alice"})
+	m.refuse(ForgetSubject{UID: "nobody"}, fault.UnknownUser)
 }

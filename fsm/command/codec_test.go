@@ -23,6 +23,8 @@ func examples() []Command {
 	key := testKey("kid-2")
 	key.Status, key.CreatedAt, key.ActivatedAt, key.RetiringAt = iam.Prepared, epoch, epoch, epoch
 	external := iam.User{UID: "ext", Description: "ä<&>\u2028", ProviderType: iam.OIDC, ProviderID: "https://idp"}
+	admitted := external
+	admitted.Subject = subject("ext")
 	return []Command{
 		BeginTerm{LeaderID: "s1"},
 		CreateProvider{Provider: dex()},
@@ -83,7 +85,8 @@ func examples() []Command {
 		PutDirectory{Directory: fullDirectory()},
 		DeleteDirectory{},
 		ResealDirectory{Version: 7, SealedLookupPassword: []byte("password"), SealedClientKey: []byte("key")},
-		AdmitUser{User: external, Version: 7},
+		AdmitUser{User: admitted, Version: 7},
+		ForgetSubject{UID: "ext"},
 		synced(),
 	}
 }

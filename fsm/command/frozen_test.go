@@ -2,6 +2,8 @@ package command
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"os"
@@ -156,10 +158,10 @@ func frozenLog() []Command {
 		AdmitUser{User: ldapUser("dave"), Version: frozenDirectory},   // refused: somebody else
 		AdmitUser{User: ldapUser("no uid"), Version: frozenDirectory}, // refused
 		AdmitUser{User: *regular("gina")},                             // refused: not remote
-		AdmitUser{User: iam.User{UID: "o@example.com", Description: "Ünïcode <&>", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/"}},
+		AdmitUser{User: iam.User{UID: "o@example.com", Description: "Ünïcode <&>", ProviderType: iam.OIDC, ProviderID: "https://dcos.auth0.com/", Subject: subject("o")}},
 		CreateProvider{Provider: dex()},
-		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: frozenDirectory + 12},
-		AdmitUser{User: iam.User{UID: "otto", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: 1}, // refused: another version
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga")}, Version: frozenDirectory + 12},
+		AdmitUser{User: iam.User{UID: "otto", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("otto")}, Version: 1}, // refused: another version
 		synced(),
 		SyncDirectory{Version: frozenDirectory, CreateGroups: []iam.Group{{GID: "staff", ProviderType: iam.LDAP}}}, // refused: exists
 		SyncDirectory{Version: 1, RemoveMembers: []state.Membership{{GID: "staff", UID: "lena"}}},                  // refused: another version
@@ -174,6 +176,13 @@ func frozenLog() []Command {
 		AddMember{GID: iam.SuperuserGroup, UID: "bootstrap-sa"},
 		DeleteDirectory{},
 		DeleteDirectory{}, // refused
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga")}, Version: frozenDirectory + 12},   // a no-op
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga 2")}, Version: frozenDirectory + 12}, // refused: another subject
+		AdmitUser{User: iam.User{UID: "omar", ProviderType: iam.OIDC, ProviderID: "dex"}, Version: frozenDirectory + 12},                             // refused: no subject
+		ForgetSubject{UID: "olga"},
+		ForgetSubject{UID: "olga"}, // a no-op
+		ForgetSubject{UID: "none"}, // refused
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga 2")}, Version: frozenDirectory + 12}, // a no-op
 	}
 }
 
@@ -191,6 +200,12 @@ func synced() SyncDirectory {
 		RemoveUsers:   []string{"gone"},
 		RemoveGroups:  []string{"old"},
 	}
+}
+
+// subject is what an identity provider calls somebody, as users hold it.
+func subject(name string) string {
+	hash := sha256.Sum256([]byte(name))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
 func ldapUser(uid string) iam.User {

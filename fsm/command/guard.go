@@ -65,6 +65,14 @@ func (d delegate) provider(id string) error {
 	return nil
 }
 
+// subject refuses to let somebody else of an identity provider log in as the user.
+func (d delegate) subject(uid string) error {
+	if d.limited {
+		return fault.New(fault.Forbidden, "Only a superuser may change what the login provider calls the user `%s`.", uid)
+	}
+	return nil
+}
+
 // directory refuses to change who vouches for the users of the directory, or who they are.
 func (d delegate) directory() error {
 	if d.limited {

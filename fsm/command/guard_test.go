@@ -64,7 +64,7 @@ func superuserChanges() []Command {
 		CreateProvider{Provider: saml("other")}, DeleteProvider{Type: iam.SAML, ID: "adfs"}, UpdateProvider{Provider: saml("adfs")},
 		changes(Change{Provider: ptr(saml("other"))}), changes(Change{Provider: ptr(saml("adfs")), Remove: true}),
 		changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID, Description: "x"}}), changes(Change{ACL: &iam.ACL{RID: iam.SuperuserRID}, Remove: true}),
-		PutDirectory{Directory: fullDirectory()}, DeleteDirectory{}, SyncDirectory{CreateUsers: []iam.User{ldapUser("lars")}},
+		PutDirectory{Directory: fullDirectory()}, DeleteDirectory{}, ForgetSubject{UID: "bob"}, SyncDirectory{CreateUsers: []iam.User{ldapUser("lars")}},
 		SyncDirectory{RemoveUsers: []string{"lena"}, TokenLife: life}, SyncDirectory{CreateGroups: []iam.Group{{GID: "staff", ProviderType: iam.LDAP}}},
 	}
 }

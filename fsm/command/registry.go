@@ -70,6 +70,7 @@ const (
 	KindResealDirectory Kind = 76
 	KindAdmitUser       Kind = 77
 	KindSyncDirectory   Kind = 78
+	KindForgetSubject   Kind = 79
 )
 
 // spec is what the codec knows about a kind.
@@ -141,6 +142,7 @@ var registry = map[Kind]spec{
 	KindResealDirectory: {name: "reseal-directory", level: LevelDirectory, decode: decode[ResealDirectory]},
 	KindAdmitUser:       {name: "admit-user", level: LevelDirectory, decode: decode[AdmitUser]},
 	KindSyncDirectory:   {name: "sync-directory", level: LevelDirectory, decode: decode[SyncDirectory]},
+	KindForgetSubject:   {name: "forget-subject", level: LevelDirectory, decode: decode[ForgetSubject]},
 }
 
 // String names the kind for logs and metrics.

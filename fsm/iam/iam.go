@@ -43,6 +43,9 @@ type User struct {
 	ProviderType string `json:"provider_type"`
 	// ProviderID names the provider of an OIDC or SAML user; "" otherwise.
 	ProviderID string `json:"provider_id,omitempty"`
+	// Subject tells apart whom an identity provider calls by names that become one uid here: the SHA-256 of what the provider calls the
+	// person, in base64url. Only OIDC and SAML users who were made at their first login have one, from cluster level 4 on.
+	Subject string `json:"subject,omitempty"`
 }
 
 // Service reports whether the user is a service account: it logs in with a key, and plain user lists leave it out.

@@ -75,6 +75,7 @@ func TestAnInvalidUIDIsRepeatedInExcerpts(t *testing.T) {
 }
 
 func TestUserIsValidatedInTheOrderOfTheContract(t *testing.T) {
+	subject := strings.Repeat("A", 43)
 	cases := []struct {
 		name string
 		user User
@@ -97,6 +98,15 @@ func TestUserIsValidatedInTheOrderOfTheContract(t *testing.T) {
 		{"provider id too long", User{UID: "!", ProviderType: OIDC, ProviderID: strings.Repeat("p", 2000)}, "Invalid provider_id: at most"},
 		{"uid", User{UID: "!", ProviderType: LDAP, Description: "\xff"}, "Invalid user ID: !"},
 		{"description", User{UID: "a", ProviderType: LDAP, Description: "\xff"}, "`description`"},
+		{"subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject}, ""},
+		{"subject of SAML", User{UID: "a", ProviderType: SAML, ProviderID: "p", Subject: subject}, ""},
+		{"subject of LDAP", User{UID: "a", ProviderType: LDAP, Subject: subject}, "Invalid subject: subject must not be provided"},
+		{"local subject", User{UID: "a", ProviderType: Internal, PasswordHash: "h", Subject: subject}, "Invalid subject: subject must not be provided"},
+		{"short subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject[1:]}, "Invalid subject: want"},
+		{"subject in clear", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: "alice@example.com"}, "Invalid subject: want"},
+		{"padded subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject + "="}, "Invalid subject: want"},
+		{"broken subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject[:20] + "\n" + subject[20:]}, "Invalid subject: want"},
+		{"odd subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject[:42] + "9"}, "Invalid subject: want"},
 	}
 	for _, c := range cases {
 		err := c.user.Validate()

@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -104,6 +106,21 @@ func ValidateProviderID(providerType, providerID string) error {
 	return nil
 }
 
+// ValidateSubject accepts the base64url of a SHA-256 for users of identity providers, and "" for everybody.
+func ValidateSubject(providerType, subject string) error {
+	if subject == "" {
+		return nil
+	}
+	hash, err := base64.RawURLEncoding.Strict().DecodeString(subject)
+	if err != nil || len(subject) != base64.RawURLEncoding.EncodedLen(sha256.Size) || len(hash) != sha256.Size {
+		return fault.New(fault.InvalidData, "Invalid subject: want a SHA-256 in base64url")
+	}
+	if providerType != OIDC && providerType != SAML {
+		return fault.New(fault.InvalidData, "Invalid subject: subject must not be provided unless provider_type is saml or oidc")
+	}
+	return nil
+}
+
 // Validate checks everything about a user that can be checked without the state and without parsing its key, in the
 // order of contract 1.3.
 func (u *User) Validate() error {
@@ -114,6 +131,7 @@ func (u *User) Validate() error {
 		ValidateProviderID(u.ProviderType, u.ProviderID),
 		ValidateUID(u.UID),
 		ValidateDescription(u.Description),
+		ValidateSubject(u.ProviderType, u.Subject),
 	}
 	for _, err := range checks {
 		if err != nil {
