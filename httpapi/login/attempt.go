@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"strings"
 	"time"
 	"unicode"
@@ -22,6 +23,7 @@ type attempt struct {
 
 	key       string // by which the throttle counts it
 	directory bool   // the directory was asked
+	canonical string // what the directory calls whoever it has let in
 }
 
 // kind is the attempt's label in metrics.
@@ -60,10 +62,11 @@ func Shown(uid string) string {
 	return safe
 }
 
-// record counts and audits what became of the attempt, once: a refusal of a Backed login is not what the client is told.
+// record counts and audits what became of the attempt, once, under the uid of the user where it is known: what was typed may be spelt
+// otherwise, and may be the uid of somebody else one day. A refusal of a Backed login is not what the client is told.
 func (at *attempt) record(r *httpapi.Request, allow bool, result, reason string) {
 	if !r.Backed || allow {
-		record(r, at.kind(), at.shown(), allow, result, reason)
+		record(r, at.kind(), cmp.Or(at.canonical, at.shown()), allow, result, reason)
 	}
 }
 

@@ -61,6 +61,7 @@ func (s *Service) verifyDirectory(ctx context.Context, m moment, cfg *ldap.Confi
 	case !strings.EqualFold(entry.UID, at.uid) || iam.ValidateUID(entry.UID) != nil:
 		return s.wrongPassword(ctx, at, "the directory calls the user something else")
 	}
+	at.canonical = entry.UID
 	u, known := m.state.User(entry.UID)
 	if !known { // nobody becomes another user because the directory spells the name otherwise by now
 		u, known = m.state.UserLike(iam.LDAP, entry.UID)

@@ -25,8 +25,10 @@ func (s *Service) IDToken(ctx context.Context, r *httpapi.Request, raw string, a
 	if err != nil {
 		return nil, s.refuseIDToken(ctx, r, "", idTokenFault(err), err)
 	}
-	uid := SanitizeUID(id.Email)
-	u, state, err := s.bearer(ctx, r, Identity{UID: uid, Description: id.Email, ProviderType: iam.OIDC, ProviderID: s.options.IDTokenIssuer})
+	who := Named(id.Subject, id.Email, id.Email)
+	who.ProviderType, who.ProviderID = iam.OIDC, s.options.IDTokenIssuer
+	uid := who.UID
+	u, state, err := s.bearer(ctx, r, who)
 	if err != nil {
 		return nil, s.refuseIDToken(ctx, r, uid, err, err)
 	}
@@ -71,7 +73,7 @@ func (s *Service) bearer(ctx context.Context, r *httpapi.Request, id Identity) (
 	case known && u.ProviderID != id.ProviderID:
 		return nil, nil, errProviderID
 	case known:
-		return u, r.State, nil
+		return s.Admit(ctx, r, id)
 	case r.State.RegularUserCount() > 0 || iam.ValidateUID(id.UID) != nil:
 		return nil, nil, errUserUnknown
 	}
@@ -86,7 +88,7 @@ func (s *Service) firstUser(ctx context.Context, r *httpapi.Request, id Identity
 		now := s.options.Machine.State()
 		u, known := now.User(id.UID)
 		switch {
-		case known && id.is(u):
+		case known && id.of(u) && id.means(u):
 			return u, now, nil
 		case now.RegularUserCount() > 0:
 			return nil, nil, errUserUnknown
@@ -123,9 +125,11 @@ func (s *Service) refuseIDToken(ctx context.Context, r *httpapi.Request, uid str
 		return told
 	}
 	result, reason := "error", "not decided: error"
-	if fault.Is(told, fault.IDTokenRefused) {
-		var f *fault.Error
-		errors.As(told, &f)
+	var f *fault.Error
+	switch {
+	case errors.Is(told, ErrOtherSubject):
+		result, reason = "denied", ErrOtherSubject.Error()
+	case (fault.Is(told, fault.IDTokenRefused) || fault.Is(told, fault.CannotImportUser)) && errors.As(told, &f):
 		result, reason = "denied", f.Description
 	}
 	record(r, idTokenKind, uid, false, result, reason)

@@ -146,6 +146,9 @@ func (s *Service) verifyAgain(ctx context.Context, m moment, at *attempt, v verd
 
 func (s *Service) recordSuccess(ctx context.Context, r *httpapi.Request, at *attempt, v verdict) {
 	result, reason := "ok", "valid "+at.credential()+" provided"
+	if at.canonical != "" && at.canonical != at.uid {
+		reason += ", typed as " + at.shown()
+	}
 	if v.longLived {
 		result = "ok_long_lived"
 		s.options.Logger.WarnContext(ctx, "service login token lives longer than 10 minutes", slog.String("uid", v.user.UID), slog.String("request", r.ID))

@@ -96,6 +96,12 @@ func TestTheFirstLoginOfAUserOfTheDirectoryMakesTheUser(t *testing.T) {
 		m := h.masters()[i]
 		m.own(m.tokenOf("dora", staffPassword), "dora").Is(t, http.StatusOK)
 		m.tokenOf("EMIL", staffPassword)
+		if want := `action=ldap-login result=allow reason="valid password provided, typed as EMIL" uid=Emil`; !strings.Contains(h.Masters[0].Audits.String()+h.Masters[1].Audits.String(), want) {
+			t.Errorf("no record %s", want)
+		}
+		if want := `action=iam.users.create result=allow reason="first login through the directory" uid=Emil object=/acs/api/v1/users/Emil`; !strings.Contains(h.Leader().Audits.String(), want) {
+			t.Errorf("no record %s:\n%s", want, h.Leader().Audits)
+		}
 		for uid, text := range map[string]string{"dora": "Dora Dora", "Emil": "Emil"} {
 			u, _ := h.Leader().State().User(uid)
 			want := iam.User{UID: uid, Description: text, ProviderType: iam.LDAP}

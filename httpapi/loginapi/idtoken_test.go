@@ -2,6 +2,8 @@ package loginapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/apitest"
+	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/oidc"
 )
 
@@ -26,7 +29,7 @@ func (v *tokens) VerifyIDToken(_ context.Context, issuer, audience, raw string, 
 	if issuer != idp || audience != "me" {
 		return oidc.Identity{}, errors.New("asked for another issuer or audience")
 	}
-	return oidc.Identity{Subject: "1", Email: raw, UID: raw}, v.err
+	return oidc.Identity{Subject: "sub of " + raw, Email: raw, UID: raw}, v.err
 }
 
 func withIDTokens(v *tokens) func(*settings) {
@@ -58,7 +61,8 @@ func TestIDTokensLetInWhomTheyName(t *testing.T) {
 		if info := infoIn(t, (&http.Response{Header: got.Header}).Cookies()[1].Value); !strings.Contains(info, `"is_remote": false`) {
 			t.Errorf("info cookie %s", info)
 		}
-		m.login("token", "eve+!x@example.com").Is(t, http.StatusOK)
+		m.login("token", "eve_x@example.com").Is(t, http.StatusOK)
+		m.login("token", "eve+!x@example.com").Fails(t, 400, "ERR_CANNOT_IMPORT_USER", "Cannot import user: the uid `eve_x@example.com` belongs to another user")
 		for email, text := range map[string]string{
 			"local@example.com": "ID Token login failed: provider type mismatch", "saml@example.com": "ID Token login failed: provider type mismatch",
 			"other@example.com": "ID Token login failed: provider ID mismatch", "nobody@example.com": "ID Token login failed: user unknown",
@@ -95,7 +99,7 @@ func TestIDTokensAreRefusedInTheWordsOfTheOriginal(t *testing.T) {
 
 // TestHostileIDTokens holds the cases of ID tokens, by their ids.
 func TestHostileIDTokens(t *testing.T) {
-	for id, test := range map[string]func(*testing.T){"L15": firstUserIsNoSecret, "L26": oneFirstUser, "O7": unverifiedAddress} {
+	for id, test := range map[string]func(*testing.T){"L15": firstUserIsNoSecret, "L26": oneFirstUser, "O7": unverifiedAddress, "O8": oneUIDOnePerson} {
 		t.Run(id, test)
 	}
 }
@@ -107,7 +111,7 @@ func firstUserIsNoSecret(t *testing.T) {
 		m := h.masters()[i]
 		m.own(tokenIn(t, m.login("token", "eve@example.com")), "eve@example.com").Is(t, http.StatusOK)
 		u, _ := h.Leader().State().User("eve@example.com")
-		want := iam.User{UID: "eve@example.com", Description: "eve@example.com", ProviderType: iam.OIDC, ProviderID: idp}
+		want := iam.User{UID: "eve@example.com", Description: "eve@example.com", ProviderType: iam.OIDC, ProviderID: idp, Subject: hashed("sub of eve@example.com")}
 		if u == nil || *u != want {
 			t.Errorf("first user %+v, want %+v", u, want)
 		}
@@ -154,5 +158,42 @@ func unverifiedAddress(t *testing.T) {
 	h.Leader().login("token", "eve@example.com").Is(t, http.StatusUnauthorized)
 	if len(h.Entries()) != before {
 		t.Error("an address that nobody has verified became a user")
+	}
+}
+
+func hashed(subject string) string {
+	hash := sha256.Sum256([]byte(subject))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
+}
+
+// oneUIDOnePerson: of the names that become one uid only that logs in by which the user was made. The first of them is one who is made.
+func oneUIDOnePerson(t *testing.T) {
+	for _, names := range [][]string{
+		{"bob_smith@example.com", "bob+smith@example.com", "bob/smith@example.com", "bob smith@example.com"},
+		{"bob+smith@example.com", "bob_smith@example.com", "bob/smith@example.com"}, {"böb@example.com", "bäb@example.com", "b_b@example.com"},
+	} {
+		h := withoutUsers(t, 2, &tokens{})
+		h.Leader().login("token", names[0]).Is(t, http.StatusOK)
+		uid := login.SanitizeUID(names[0])
+		if record := h.Leader().Audits.String(); !strings.Contains(record, `action=iam.users.create result=allow reason="first login through `+idp+
+			`" uid=`+uid+" object=/acs/api/v1/users/"+uid) {
+			t.Errorf("no audit record of the new user:\n%s", record)
+		}
+		before := len(h.Entries())
+		for _, m := range h.masters() {
+			for _, name := range names[1:] {
+				m.login("token", name).Fails(t, 400, "ERR_CANNOT_IMPORT_USER", "Cannot import user: the uid `"+uid+"` belongs to another user")
+			}
+			m.own(tokenIn(t, m.login("token", names[0])), uid).Is(t, http.StatusOK)
+			if record := m.Audits.String(); !strings.Contains(record, `result=deny reason="another subject of the provider" uid=`+uid) {
+				t.Errorf("no audit record of the refusal:\n%s", record)
+			}
+			if !strings.Contains(m.Logs.String(), `"uid":"`+uid+`"`) || !strings.Contains(m.Logs.String(), `"advice":`) {
+				t.Errorf("the log does not say what to do:\n%s", m.Logs)
+			}
+		}
+		if len(h.Entries()) != before {
+			t.Error("logins of a known user, and refused ones, wrote something")
+		}
 	}
 }

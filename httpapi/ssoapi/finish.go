@@ -33,7 +33,7 @@ func (v *visit) finish(ctx context.Context, id login.Identity) (*httpapi.Respons
 	if v.flow.Loopback != 0 {
 		return v.ask(u), nil
 	}
-	session, err := v.api.Login.Open(ctx, v.r, u, vouched(u.UID, v.kind, v.flow.Provider, v.flow.Version))
+	session, err := v.api.Login.Open(ctx, v.r, u, vouched(u.UID, u.Subject, v.kind, v.flow.Provider, v.flow.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +41,12 @@ func (v *visit) finish(ctx context.Context, id login.Identity) (*httpapi.Respons
 	return v.end(session), nil
 }
 
-// vouched finds the user again in a later state, if the same configuration of the same provider still vouches for it.
-func vouched(uid, kind, provider string, version uint64) func(*state.State) (*iam.User, error) {
+// vouched finds the user again in a later state, if it is the same person and the same configuration of the same provider still vouches
+// for it.
+func vouched(uid, subject, kind, provider string, version uint64) func(*state.State) (*iam.User, error) {
 	return func(s *state.State) (*iam.User, error) {
 		u, ok := s.User(uid)
-		if p, known := s.Provider(provider); !ok || !known || p.Version != version || u.ProviderType != kind || u.ProviderID != provider {
+		if p, known := s.Provider(provider); !ok || !known || p.Version != version || u.ProviderType != kind || u.ProviderID != provider || u.Subject != subject {
 			return nil, refused("The user or the login provider was changed or removed meanwhile.")
 		}
 		return u, nil
@@ -71,7 +72,7 @@ func (v *visit) end(session login.Session) *httpapi.Response {
 // logs. Only the command line that began the login can use it (RFC 8252, 7.3 and 8.1).
 func (v *visit) code(u *iam.User) *httpapi.Response {
 	code := v.api.sealer(v.r.State).SealCode(flow.Code{
-		ID: flow.NewID(), UID: u.UID, Type: v.kind, Provider: v.flow.Provider, Version: v.flow.Version,
+		ID: flow.NewID(), UID: u.UID, Type: v.kind, Provider: v.flow.Provider, Version: v.flow.Version, Subject: u.Subject,
 		Challenge: v.flow.Challenge, Term: v.r.Term, Ends: v.r.Time.Add(flow.CodeLife).Unix(),
 	})
 	to := url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(v.flow.Loopback), Path: "/", RawQuery: url.Values{"code": {code}}.Encode()}

@@ -1,6 +1,7 @@
 package ssoapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -36,6 +37,7 @@ type idp struct {
 	mu        sync.Mutex                        // guards what follows
 	verifiers map[string]string                 // by nonce
 	exchange  func(code string) (string, error) // to a uid; nil takes the code for it
+	subject   string                            // of everybody; "": another one for every code
 	during    func()                            // runs while a code is exchanged
 	iss       []string
 	exchanges int
@@ -69,7 +71,7 @@ func (p *idp) Exchange(_ context.Context, c oidc.Config, code, iss, nonce, verif
 		return oidc.Identity{}, &oidc.RefusedError{Reason: "The nonce is another one."}
 	}
 	if exchange == nil {
-		return oidc.Identity{UID: code, Subject: "1", Name: "Alice"}, nil
+		return oidc.Identity{UID: code, Subject: cmp.Or(p.subject, "sub of "+code), Name: "Alice"}, nil
 	}
 	uid, err := exchange(code)
 	return oidc.Identity{UID: uid, Subject: "1"}, err

@@ -1,7 +1,6 @@
 package ssoapi
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -53,7 +52,7 @@ func (v *visit) oidc(ctx context.Context) (*httpapi.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.finish(ctx, login.Identity{UID: login.SanitizeUID(who.UID), Description: cmp.Or(who.Name, who.UID)})
+	return v.finish(ctx, login.Named(who.Subject, who.UID, who.Name))
 }
 
 // exchange asks the provider whose the code is. From here on a login with this flow is finished by this request or never, unless the

@@ -81,6 +81,8 @@ func (v *visit) judge(err error) (f *fault.Error, result, reason string) {
 		return errBusy, resultBusy, errBusy.Description
 	case fault.Is(err, fault.Conflict): // between the answer of the provider and the log
 		reason = "The user or the login provider was changed or removed meanwhile."
+	case errors.Is(err, login.ErrOtherSubject) && errors.As(err, &f):
+		return f, resultDenied, login.ErrOtherSubject.Error()
 	case errors.As(err, &f):
 		return f, resultOf(f), f.Description
 	case errors.As(err, &unreachable), errors.Is(err, context.DeadlineExceeded):

@@ -1,7 +1,6 @@
 package ssoapi
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -63,7 +62,7 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 	if !came {
 		return v.handOver(p, id, who), nil
 	}
-	return v.finish(ctx, login.Identity{UID: login.SanitizeUID(who.UID), Description: cmp.Or(who.Description, who.UID)})
+	return v.finish(ctx, login.Named(who.UID, who.UID, who.Description))
 }
 
 // verified is what the answer vouches for. Anybody may send one, so few are looked at at once.
@@ -73,12 +72,17 @@ func (v *visit) verified(ctx context.Context, p *iam.Provider, response, id stri
 		return saml.Assertion{}, err
 	}
 	defer release()
-	return v.api.SAML.Verify(samlConfig(p), []byte(response), requestID(id), v.r.Time)
+	who, err := v.api.SAML.Verify(samlConfig(p), []byte(response), requestID(id), v.r.Time)
+	if err == nil && len(who.UID) > maxName {
+		return who, fault.New(fault.CannotImportUser, "Cannot import user: the name is longer than %d bytes", maxName)
+	}
+	return who, err
 }
 
-// The most of what an identity provider says that is used, in bytes: it goes into a URL. A uid of that length is refused in the end.
+// The most of what an identity provider says that is used, in bytes: it goes into a URL. Longer names are refused: cut, two of them
+// could be one.
 const (
-	maxUID         = 2 * iam.MaxUID
+	maxName        = 2 * iam.MaxUID
 	maxDescription = 256
 )
 
@@ -86,7 +90,7 @@ const (
 func (v *visit) handOver(p *iam.Provider, id string, who saml.Assertion) *httpapi.Response {
 	h := flow.Handle{
 		Flow: id, Provider: p.ID, Version: p.Version, Term: v.r.Term, Ends: v.r.Time.Add(flow.HandleLife).Unix(),
-		UID: cut(login.SanitizeUID(who.UID), maxUID), Description: cut(cmp.Or(who.Description, who.UID), maxDescription),
+		Name: who.UID, Description: cut(who.Description, maxDescription),
 	}
 	q := url.Values{"handle": {v.api.sealer(v.r.State).SealHandle(h)}}
 	path := strings.ReplaceAll(samlPaths, ":provider", url.PathEscape(p.ID)) + "/acs-callback?"
@@ -131,7 +135,7 @@ func (v *visit) handle(ctx context.Context) (*httpapi.Response, error) {
 	if err := v.spend(v.one()); err != nil { // and with the flow its handle
 		return nil, err
 	}
-	return v.finish(ctx, login.Identity{UID: h.UID, Description: h.Description})
+	return v.finish(ctx, login.Named(h.Name, h.Name, h.Description))
 }
 
 // acsAnswer is SAMLACSCallbackUrlObject of the published description.

@@ -63,8 +63,8 @@ type Handle struct {
 	// Provider and Version are the configuration that verified it.
 	Provider string `json:"p"`
 	Version  uint64 `json:"v"`
-	// UID and Description are what the identity provider said.
-	UID         string `json:"u"`
+	// Name, of which the uid is made, and Description are what the identity provider said.
+	Name        string `json:"u"`
 	Description string `json:"d,omitempty"`
 	Term        uint64 `json:"r"`
 	Ends        int64  `json:"e"` // Unix seconds of the leader's clock
@@ -72,11 +72,13 @@ type Handle struct {
 
 // Code is a login that is over but for the token, on its way to a command line.
 type Code struct {
-	ID        string `json:"i"`
-	UID       string `json:"u"`
-	Type      string `json:"y"`
-	Provider  string `json:"p"`
-	Version   uint64 `json:"v"`
+	ID       string `json:"i"`
+	UID      string `json:"u"`
+	Type     string `json:"y"`
+	Provider string `json:"p"`
+	Version  uint64 `json:"v"`
+	// Subject is that of the user: who got its uid meanwhile is another.
+	Subject   string `json:"s,omitempty"`
 	Challenge string `json:"c"`
 	Term      uint64 `json:"r"`
 	Ends      int64  `json:"e"` // Unix seconds of the leader's clock

@@ -27,7 +27,7 @@ func TestWhatWasSealedIsOpened(t *testing.T) {
 	if got, err := s.OpenFlow(s.SealFlow(f)); err != nil || got != f {
 		t.Errorf("%v\n%s", err, cmp.Diff(f, got))
 	}
-	h := Handle{Flow: f.ID, Provider: "adfs", Version: 7, UID: "alice@example.com", Description: "Alice", Term: 3, Ends: noon.Unix()}
+	h := Handle{Flow: f.ID, Provider: "adfs", Version: 7, Name: "alice@example.com", Description: "Alice", Term: 3, Ends: noon.Unix()}
 	if got, err := s.OpenHandle(s.SealHandle(h)); err != nil || got != h {
 		t.Errorf("%v\n%s", err, cmp.Diff(h, got))
 	}
@@ -35,7 +35,7 @@ func TestWhatWasSealedIsOpened(t *testing.T) {
 	if got, err := s.OpenQuestion(s.SealQuestion(q)); err != nil || got != q {
 		t.Errorf("%v\n%s", err, cmp.Diff(q, got))
 	}
-	c := Code{ID: NewID(), UID: "alice", Type: "saml", Provider: "adfs", Version: 7, Challenge: f.Challenge, Term: 3, Ends: noon.Unix()}
+	c := Code{ID: NewID(), UID: "alice", Type: "saml", Provider: "adfs", Version: 7, Subject: "hash", Challenge: f.Challenge, Term: 3, Ends: noon.Unix()}
 	if got, err := s.OpenCode(s.SealCode(c)); err != nil || got != c {
 		t.Errorf("%v\n%s", err, cmp.Diff(c, got))
 	}
