@@ -54,7 +54,7 @@ var house = map[string][]string{
 	"httpapi/cutoff":      {"fsm/command", "fsm/fault", "httpapi"}, // what every way to cut tokens off shares
 	"httpapi/iamapi": {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/login", "httpapi/provider",
 		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
-	"httpapi/login":    {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/cutoff", "httpapi/login/ldap", "httpapi/login/oidc", "keyring/password", "keyring/token"}, // the core of all ways to log in
+	"httpapi/login":    {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/login/ldap", "httpapi/login/oidc", "keyring/password", "keyring/token"}, // the core of all ways to log in
 	"httpapi/loginapi": {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login"},
 	"httpapi/ssoapi":   {"fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/login/oidc", "httpapi/login/saml", "httpapi/login/web", "httpapi/page", "httpapi/provider"},
 

@@ -96,10 +96,7 @@ func (s *Service) mustMean(ctx context.Context, r *httpapi.Request, id Identity,
 	case id.means(u):
 		return nil
 	}
-	advice := "if it is the same person, forget what the provider called it: gatehouse user forget-subject " + u.UID
-	if id.Name != u.UID {
-		advice = "if it is the same person, delete the user, whom the next login makes anew, and grant again what it may do"
-	}
+	const advice = "if it is the same person, delete the user, whom the next login makes anew, and grant again what it may do"
 	s.options.Logger.WarnContext(ctx, "login refused: the uid belongs to somebody whom the provider calls something else", slog.String("uid", u.UID),
 		slog.String("provider_type", u.ProviderType), slog.String("provider_id", u.ProviderID), slog.String("advice", advice), slog.String("request", r.ID))
 	return fmt.Errorf("%w: %w", ErrOtherSubject, taken)

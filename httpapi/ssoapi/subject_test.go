@@ -102,7 +102,7 @@ func TestAnAddressThatChangedHandsIsNobodyUntilASuperuserSaysSo(t *testing.T) {
 	in().OK(t, http.StatusSeeOther)
 	h.idp.subject = "anew"
 	in().Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
-	if text := h.Leader().Logs.String(); !strings.Contains(text, "gatehouse user forget-subject alice@example.com") {
+	if text := h.Leader().Logs.String(); !strings.Contains(text, "delete the user") {
 		t.Errorf("the log does not say what to do:\n%s", text)
 	}
 	h.Do(command.ForgetSubject{UID: "alice@example.com"})
