@@ -14,7 +14,7 @@ import (
 // the provider it would end without a question, at a port that others on that computer may listen on (RFC 8252, 8.6).
 func (v *visit) ask(u *iam.User) *httpapi.Response {
 	question := v.api.sealer(v.r.State).SealQuestion(flow.Question{
-		Flow: v.flow.ID, Type: v.kind, UID: u.UID, Ends: v.r.Time.Add(flow.QuestionLife).Unix(),
+		Flow: v.flow.ID, Type: v.kind, UID: u.UID, Subject: u.Subject, Ends: v.r.Time.Add(flow.QuestionLife).Unix(),
 	})
 	return page.Confirm(page.ConfirmData{UID: u.UID, Port: v.flow.Loopback, Action: confirmPath, Question: question})
 }
@@ -42,7 +42,7 @@ func (v *visit) agreed() (*httpapi.Response, error) {
 	if answer, err := only(v.r.Form["answer"]); err != nil || answer != "continue" {
 		return nil, refused("The login of the command line was cancelled.")
 	}
-	u, err := vouched(q.UID, v.kind, v.flow.Provider, v.flow.Version)(v.r.State)
+	u, err := vouched(q.UID, q.Subject, v.kind, v.flow.Provider, v.flow.Version)(v.r.State)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,9 @@ type Question struct {
 	Flow string `json:"i"`
 	Type string `json:"y"` // that of the flow
 	UID  string `json:"u"`
-	Ends int64  `json:"e"` // Unix seconds of the leader's clock
+	// Subject is that of the user then: an account that was made anew under the uid meanwhile is another person.
+	Subject string `json:"s"`
+	Ends    int64  `json:"e"` // Unix seconds of the leader's clock
 }
 
 // NewID is an id for a flow or a code.
