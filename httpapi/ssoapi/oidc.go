@@ -58,7 +58,7 @@ func (v *visit) oidc(ctx context.Context) (*httpapi.Response, error) {
 // exchange asks the provider whose the code is. From here on a login with this flow is finished by this request or never, unless the
 // provider was not even asked for want of a place.
 func (v *visit) exchange(ctx context.Context, c oidc.Config, in answer) (oidc.Identity, error) {
-	release, err := v.api.exchanges.take(login.ClientOf(v.r.Client))
+	release, err := v.api.exchanges.take(ctx, login.ClientOf(v.r.Client))
 	if err != nil {
 		return oidc.Identity{}, err
 	}

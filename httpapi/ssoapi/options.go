@@ -55,7 +55,7 @@ func New(o Options) []httpapi.Route {
 	if o.SAML == nil {
 		o.SAML = provider{}
 	}
-	a := &api{Options: o, used: flow.NewUsed(o.Remembered), exchanges: places{taken: map[netip.Prefix]int{}}, verifying: make(turns, maxVerifications)}
+	a := &api{Options: o, used: flow.NewUsed(o.Remembered), exchanges: places{of: map[netip.Prefix]*share{}}, verifying: make(turns, maxVerifications)}
 	return a.routes()
 }
 

@@ -11,7 +11,8 @@ import (
 
 // What costs the leader or a provider something is bounded, because strangers may ask for it.
 const (
-	maxExchanges     = 2                      // under way for one client
+	maxExchanges     = 4                      // under way for one client, which may be a whole office behind one address
+	exchangePatience = 2 * time.Second        // for a place among them: some exchanges of a provider that is well
 	maxVerifications = 2                      // of SAML answers, on this master
 	verifyPatience   = 250 * time.Millisecond // for a place among them
 	placePause       = time.Second            // what those without a place are told to wait
@@ -26,43 +27,64 @@ var (
 	errLostGrip = fault.New(fault.Busy, "The cluster lost its leader. Log in again.").After(placePause)
 )
 
-// places are what the requests of one client may take at once.
-type places struct {
-	mu    sync.Mutex // guards taken
-	taken map[netip.Prefix]int
-}
-
-// take takes a place, or fails at once.
-func (p *places) take(client netip.Prefix) (release func(), err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken[client] >= maxExchanges {
-		return nil, errCrowded
-	}
-	p.taken[client]++
-	return func() { p.give(client) }, nil
-}
-
-func (p *places) give(client netip.Prefix) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.taken[client]--; p.taken[client] == 0 {
-		delete(p.taken, client)
-	}
-}
-
-// turns are places for which one waits a moment.
+// turns are places for which one waits.
 type turns chan struct{}
 
-func (t turns) take(ctx context.Context) (release func(), err error) {
-	patience := time.NewTimer(verifyPatience)
-	defer patience.Stop()
+// take takes a place. It fails with crowded when none becomes free in time.
+func (t turns) take(ctx context.Context, patience time.Duration, crowded error) (release func(), err error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case t <- struct{}{}:
 		return func() { <-t }, nil
-	case <-patience.C:
-		return nil, errBusy
+	case <-timer.C:
+		return nil, crowded
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// places are what the requests of each client may take at once.
+type places struct {
+	mu sync.Mutex // guards of
+	of map[netip.Prefix]*share
+}
+
+// share is one client's.
+type share struct {
+	turns turns
+	users int // who have a place or wait for one
+}
+
+// take takes a place of the client's, for which it waits a moment.
+func (p *places) take(ctx context.Context, client netip.Prefix) (release func(), err error) {
+	s := p.join(client)
+	free, err := s.turns.take(ctx, exchangePatience, errCrowded)
+	if err != nil {
+		p.leave(client)
+		return nil, err
+	}
+	return func() { free(); p.leave(client) }, nil
+}
+
+func (p *places) join(client netip.Prefix) *share {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, known := p.of[client]
+	if !known {
+		s = &share{turns: make(turns, maxExchanges)}
+		p.of[client] = s
+	}
+	s.users++
+	return s
+}
+
+func (p *places) leave(client netip.Prefix) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.of[client]; s.users > 1 {
+		s.users--
+	} else {
+		delete(p.of, client)
 	}
 }

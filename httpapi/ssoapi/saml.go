@@ -67,7 +67,7 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 
 // verified is what the answer vouches for. Anybody may send one, so few are looked at at once.
 func (v *visit) verified(ctx context.Context, p *iam.Provider, response, id string) (saml.Assertion, error) {
-	release, err := v.api.verifying.take(ctx)
+	release, err := v.api.verifying.take(ctx, verifyPatience, errBusy)
 	if err != nil {
 		return saml.Assertion{}, err
 	}

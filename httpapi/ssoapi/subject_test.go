@@ -109,17 +109,21 @@ func TestAnAddressThatChangedHandsIsNobodyUntilASuperuserSaysSo(t *testing.T) {
 	in().OK(t, http.StatusSeeOther)
 }
 
-// A login code is for the person who has logged in, not for who got the uid since.
+// A login code, and the question before it, are for the person who has logged in, not for who got the uid since.
 func TestALoginCodeIsOfOnePerson(t *testing.T) {
 	h := newHouse(t, 1)
 	verifier := strings.Repeat("v", 43)
-	through := func(subject string) apitest.Answer {
+	through := func(subject string) (*browser, apitest.Answer) {
 		h.idp.subject = subject
-		return newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex&loopback-port=4711&challenge="+flow.Challenge(verifier), "alice")
+		b := newBrowser(t)
+		return b, b.login(h.Leader(), h.Leader(), "oidc-provider=dex&loopback-port=4711&challenge="+flow.Challenge(verifier), "alice").OK(t, http.StatusOK)
 	}
-	code := location(t, through("one").OK(t, http.StatusSeeOther)).Query().Get("code")
+	b, asked := through("one")
+	code := location(t, b.agree(h.Leader(), asked, "continue").OK(t, http.StatusSeeOther)).Query().Get("code")
+	b, asked = through("one")
 	h.Do(command.DeleteUser{UID: "alice"})
-	through("two").OK(t, http.StatusSeeOther)
+	through("two")
+	refusedWith(t, b.agree(h.Leader(), asked, "continue"), "meanwhile")
 	body := `{"code":"` + code + `","verifier":"` + verifier + `"}`
 	got := h.Leader().Call(apitest.Call{Method: "POST", Path: "/gatehouse/v1/login/code", Body: []byte(body), Type: "application/json"})
 	refusedWith(t, got, "meanwhile")
