@@ -7,36 +7,55 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
 
-// maxCode is the longest login code in bytes.
-const maxCode = 4 << 10
+const (
+	// maxCode is the longest login code in bytes.
+	maxCode = 4 << 10
+	// maxCodes is how many codes one login tries. All but one of them are of pages and programs that have no business here.
+	maxCodes = 10
+)
 
-// codeListener waits on a loopback port for the one request with which a browser ends a login.
+// codeListener waits on a loopback port for the request with which a browser ends a login.
 type codeListener struct {
-	port   int
-	host   string
-	server *http.Server
-	codes  chan string
+	port    int
+	host    string
+	origins []string // of pages that may send a browser here
+	server  *http.Server
+	codes   chan broughtCode
+	closed  chan struct{}
 }
 
-// listenForCode opens a port that nobody else has, on loopback only.
-func listenForCode() (*codeListener, error) {
+// broughtCode is a code and where to say whether it was good; a browser waits for that.
+type broughtCode struct {
+	code string
+	good chan<- bool
+}
+
+// listenForCode opens a port that nobody else has, on loopback only. The cluster is where logins come from.
+func listenForCode(cluster string) (*codeListener, error) {
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	l := &codeListener{port: ln.Addr().(*net.TCPAddr).Port, host: ln.Addr().String(), codes: make(chan string, 1)}
-	l.server = &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 32 << 10}
+	host := ln.Addr().String()
+	l := &codeListener{port: ln.Addr().(*net.TCPAddr).Port, host: host, origins: []string{"null", "http://" + host},
+		codes: make(chan broughtCode, maxCodes), closed: make(chan struct{})}
+	if u, err := url.Parse(cluster); err == nil {
+		l.origins = append(l.origins, u.Scheme+"://"+u.Host)
+	}
+	l.server = &http.Server{Handler: l, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: loginPatience, MaxHeaderBytes: 32 << 10}
 	go func() { _ = l.server.Serve(ln) }()
 	return l, nil
 }
 
-// ServeHTTP takes the first code. Requests by another name than the address are of pages that have a name point here, and are
-// refused, as is everything that is not this one request.
+// ServeHTTP takes codes. Requests by another name than the address are of pages that have a name point here, and are refused, as is
+// everything else that is not a browser on its way from the login.
 func (l *codeListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -48,15 +67,43 @@ func (l *codeListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Host != l.host, r.URL.Path != "/":
 		l.page(w, http.StatusNotFound, "Nothing here", "This address takes the end of one login.")
+	case !l.visit(r.Header):
+		l.page(w, http.StatusForbidden, "No login", "Only a browser that goes from page to page ends a login.")
 	case r.Method != http.MethodGet, len(codes) != 1, codes[0] == "", len(codes[0]) > maxCode:
 		l.page(w, http.StatusBadRequest, "No login", "This is not the end of a login.")
 	default:
-		select {
-		case l.codes <- codes[0]:
-			l.page(w, http.StatusOK, "Almost done", "You may close this window. The command line says whether you are logged in.")
-		default:
-			l.page(w, http.StatusGone, "Too late", "The command line has the end of a login already.")
+		l.bring(w, r, codes[0])
+	}
+}
+
+// visit reports whether a browser goes to a page, which a person sees. What a page loads or asks for behind a person's back is not that
+// (https://www.w3.org/TR/fetch-metadata/); browsers that do not tell are believed.
+func (l *codeListener) visit(h http.Header) bool {
+	is := func(name string, good ...string) bool {
+		return h.Values(name) == nil || len(h.Values(name)) == 1 && slices.Contains(good, h.Get(name))
+	}
+	return is("Sec-Fetch-Dest", "document") && is("Sec-Fetch-Mode", "navigate") && is("Origin", l.origins...)
+}
+
+// bring hands a code over, and tells the person what came of it. A browser that does not wait for that has brought it all the same.
+func (l *codeListener) bring(w http.ResponseWriter, r *http.Request, code string) {
+	good := make(chan bool, 1)
+	select {
+	case l.codes <- broughtCode{code, good}:
+	default:
+		l.page(w, http.StatusTooManyRequests, "Too many logins", "The command line has too many ends of a login to look at.")
+		return
+	}
+	select {
+	case ok := <-good:
+		if ok {
+			l.page(w, http.StatusOK, "Logged in", "You may close this window. The command line says who is logged in.")
+			return
 		}
+		l.page(w, http.StatusUnauthorized, "Not logged in", "The cluster refused the end of this login. The command line goes on waiting: open the page that it names again.")
+	case <-l.closed:
+		l.page(w, http.StatusGone, "Too late", "The command line does not wait for a login any more.")
+	case <-r.Context().Done():
 	}
 }
 
@@ -66,22 +113,21 @@ func (l *codeListener) page(w http.ResponseWriter, status int, title, text strin
 		"<meta name=\"color-scheme\" content=\"light dark\"><title>%[1]s – Gatehouse</title></head><body><main><h1>%[1]s</h1><p>%[2]s</p></main></body></html>\n", title, text)
 }
 
-// wait waits for a code.
-func (l *codeListener) wait(ctx context.Context, limit time.Duration) (string, error) {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+// next waits for the next code, until late.
+func (l *codeListener) next(ctx context.Context, late <-chan time.Time) (broughtCode, error) {
 	select {
-	case code := <-l.codes:
-		return code, nil
+	case brought := <-l.codes:
+		return brought, nil
 	case <-ctx.Done():
-		return "", interrupted()
-	case <-timer.C:
-		return "", fail(StatusLogin, fmt.Errorf("nobody has logged in within %v", limit), "log in again, or use --paste")
+		return broughtCode{}, interrupted()
+	case <-late:
+		return broughtCode{}, fail(StatusLogin, fmt.Errorf("nobody has logged in within %v", loginPatience), "log in again, or use --paste")
 	}
 }
 
-// close ends the listener once the browser has its page.
+// close ends the listener once browsers have their pages.
 func (l *codeListener) close() {
+	close(l.closed)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := l.server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {

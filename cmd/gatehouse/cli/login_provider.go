@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -48,8 +49,19 @@ func (a *app) throughProvider(ctx context.Context, t *target, f *loginFlags) (to
 	} else {
 		token, err = a.caught(ctx, t, c, p)
 	}
+	if err == nil {
+		a.introduce(t, token)
+	}
 	t.uid, t.serviceKey = token.UID, ""
 	return token, err
+}
+
+// introduce says who came out of the browser before that is kept: it is the provider who knows, and not the command line that asked.
+func (a *app) introduce(t *target, token client.Token) {
+	fmt.Fprintf(a.env.Stderr, "The identity provider logged in %s.\n", safe(token.UID))
+	if t.uid != "" && t.uid != token.UID {
+		fmt.Fprintf(a.env.Stderr, "Warning: %s was the login of %s until now.\n", safe(t.name), safe(t.uid))
+	}
 }
 
 // chosenProvider finds the identity provider with that id.
@@ -89,7 +101,7 @@ func (a *app) pasted(ctx context.Context, t *target, p client.Provider) (token c
 	defer c.Close()
 	token, err = c.CheckToken(ctx)
 	var refused *client.Error
-	if errors.As(err, &refused) && refused.Status == 401 {
+	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 		return token, fail(StatusLogin, errors.New("the cluster does not accept this token"), "copy all of it")
 	}
 	return token, t.explain(err)
@@ -100,7 +112,7 @@ func (a *app) pasted(ctx context.Context, t *target, p client.Provider) (token c
 func (a *app) caught(ctx context.Context, t *target, c *client.Client, p client.Provider) (token client.Token, err error) {
 	verifier := newVerifier()
 	sum := sha256.Sum256([]byte(verifier))
-	l, err := listenForCode()
+	l, err := listenForCode(t.urls[0])
 	if err != nil {
 		return token, fail(StatusFailed, fmt.Errorf("listen for the browser: %w", err), "use --paste")
 	}
@@ -108,16 +120,27 @@ func (a *app) caught(ctx context.Context, t *target, c *client.Client, p client.
 	start := client.ProviderLogin(t.urls[0], p, l.port, base64.RawURLEncoding.EncodeToString(sum[:]))
 	fmt.Fprintf(a.env.Stderr, "Log in in your browser. If none opens, open this page on this machine:\n  %s\n", safe(start))
 	a.openBrowser(start)
-	code, err := l.wait(ctx, loginPatience)
-	if err != nil {
-		return token, err
-	}
-	token, err = c.ExchangeCode(ctx, code, verifier)
+	return a.exchanged(ctx, t, c, l, verifier)
+}
+
+// exchanged waits for a code that the cluster takes. Any page and any program on this machine can bring others, so one that is refused ends
+// nothing; but nobody is to have the command line ask the cluster for ever.
+func (a *app) exchanged(ctx context.Context, t *target, c *client.Client, l *codeListener, verifier string) (token client.Token, err error) {
+	late := time.After(loginPatience)
 	var refused *client.Error
-	if errors.As(err, &refused) && refused.Status == 401 {
-		return token, fail(StatusLogin, errors.New("the login did not succeed: "+safe(refused.Description)), "log in again")
+	for range maxCodes {
+		brought, err := l.next(ctx, late)
+		if err != nil {
+			return token, err
+		}
+		token, err = c.ExchangeCode(ctx, brought.code, verifier)
+		brought.good <- err == nil
+		if !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
+			return token, t.explain(err)
+		}
+		fmt.Fprintf(a.env.Stderr, "A browser brought a login that does not count: %s\n", safe(refused.Description))
 	}
-	return token, t.explain(err)
+	return token, fail(StatusLogin, errors.New("the login did not succeed: "+safe(refused.Description)), "log in again")
 }
 
 // newVerifier is a secret of this run.
