@@ -40,14 +40,21 @@ func listed(t *testing.T, c *rig.Cluster, api, kind, id string) {
 // arrives waits until the tab shows the page of somebody who is signed in, pressing once on every page what stands in the way.
 func arrives(t *testing.T, page *rig.Tab, press string, texts ...string) {
 	t.Helper()
+	reaches(t, page, press, "You are signed in")
+	shows(t, page, texts...)
+}
+
+// reaches waits until the tab shows a text, pressing once on every page what stands in the way.
+func reaches(t *testing.T, page *rig.Tab, press, sign string) {
+	t.Helper()
 	pressed := map[string]bool{}
-	await(t, 60*time.Second, "signed in", func(context.Context) error {
+	await(t, 60*time.Second, sign, func(context.Context) error {
 		seen, err := rig.Ask[[]string](page, "[location.href, document.readyState, document.body ? document.body.innerText : '']")
 		if err != nil {
 			return err
 		}
 		where, ready, text := seen[0], seen[1] == "complete", seen[2]
-		if strings.Contains(text, "You are signed in") {
+		if strings.Contains(text, sign) {
 			return nil
 		}
 		if press != "" && ready && !pressed[where] {
@@ -56,7 +63,6 @@ func arrives(t *testing.T, page *rig.Tab, press string, texts ...string) {
 		}
 		return errors.Join(err, fmt.Errorf("%s shows %.400q", where, text))
 	})
-	shows(t, page, texts...)
 }
 
 // TestABrowserLogsInThroughOpenIDConnect goes from the button on the login page through the provider's pages and back.
@@ -102,6 +108,42 @@ func TestABrowserLogsInThroughSAML(t *testing.T) {
 	picture(t, page, "signed-in")
 }
 
+// TestABrowserBringsALoginToTheCommandLine agrees to what the command line wants: browsers hold the way from that form to the port of the
+// command line against the policy of the page, and say on the way what kind of request it is.
+func TestABrowserBringsALoginToTheCommandLine(t *testing.T) {
+	c := startCompany(t, rig.OIDCOptions{})
+	c.configure(t, nil)
+	c.remove(t, "alice@example.com")
+	listed(t, c.cluster, c.back.API, "oidc", c.id)
+	login, start := c.loginOfCommandLine(t, t.TempDir())
+	page := tab(t, rig.TabOptions{})
+	visits(t, page, start, 200)
+	enter(t, page, "input[name=login]", "alice")
+	enter(t, page, "input[name=password]", "any")
+	presses(t, page, "\r", 200)
+	reaches(t, page, "form button[type=submit][autofocus]", "Sign in a command line?")
+	shows(t, page, "alice@example.com")
+	picture(t, page, "question")
+	if status := must[int64](t)(page.Click("button[value=continue]")); status != 200 {
+		t.Fatalf("the page of the command line: %d", status)
+	}
+	shows(t, page, "Logged in", "You may close this window.")
+	picture(t, page, "logged-in")
+	if said, err := login(); err != nil || !strings.Contains(said, "The identity provider logged in alice@example.com.") {
+		t.Fatalf("the command line: %v\n%s", err, said)
+	}
+}
+
+// loginOfCommandLine has somebody who lives at home log in through the provider. It answers the page that the command line opens, and what
+// waits for its end.
+func (c *openIDCompany) loginOfCommandLine(t *testing.T, home string) (login func() (string, error), page string) {
+	t.Helper()
+	opened := filepath.Join(home, "opened")
+	browser := writeScript(t, filepath.Join(home, "browser"), "#!/bin/sh\nprintf %s \"$1\" >'"+opened+".new' && mv '"+opened+".new' '"+opened+"'\n")
+	login = startLogin(t, home, browser, "login", "--url", c.back.API, "--name", "company", "--provider", c.id)
+	return login, awaitFile(t, opened)
+}
+
 // TestTheCommandLineLogsInThroughAProvider has somebody with a browser of few words end the login that the command line began.
 func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	c := startCompany(t, rig.OIDCOptions{})
@@ -109,11 +151,8 @@ func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	c.remove(t, "alice@example.com")
 	listed(t, c.cluster, c.back.API, "oidc", c.id)
 	home := t.TempDir()
-	opened := filepath.Join(home, "opened")
-	browser := writeScript(t, filepath.Join(home, "browser"), "#!/bin/sh\nprintf %s \"$1\" >'"+opened+".new' && mv '"+opened+".new' '"+opened+"'\n")
-	login := startLogin(t, home, browser, "login", "--url", c.back.API, "--name", "company", "--provider", c.id)
+	login, start := c.loginOfCommandLine(t, home)
 	v := c.visitor(t)
-	start := awaitFile(t, opened)
 	page := must[*rig.Page](t)(v.Get(t.Context(), start))
 	page = must[*rig.Page](t)(c.LogIn(t.Context(), v, page, "alice"))
 	back := must[string](t)(page.Redirect())
@@ -127,6 +166,9 @@ func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	end := must[string](t)(page.Redirect())
 	if !strings.HasPrefix(end, "http://127.0.0.1:") || !strings.Contains(end, "/?code=") {
 		t.Fatalf("the login ends at %d %q: %s", page.Status, end, page.Body)
+	}
+	if page = must[*rig.Page](t)(v.Get(t.Context(), end+"x")); page.Status != 401 { // somebody else's code
+		t.Errorf("another code: %d %s", page.Status, page.Body)
 	}
 	if page = must[*rig.Page](t)(v.Get(t.Context(), end)); page.Status != 200 || !strings.Contains(page.Body, "You may close this window.") {
 		t.Errorf("the last page: %d %s", page.Status, page.Body)
