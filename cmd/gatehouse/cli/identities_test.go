@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -87,6 +88,37 @@ func TestAShownDirectoryCanBeSet(t *testing.T) {
 			t.Errorf("%s: sent %v, shown %v", form, sent, shown)
 		}
 	}
+}
+
+// The master that is asked may not know yet of a provider that another one has just taken.
+func TestAProviderThatWasJustMadeIsLookedForAgain(t *testing.T) {
+	m := withProviders(t)
+	p := loggedInTo(t, m)
+	const lists = "/acs/api/v1/auth/oidc/providers"
+	late := func() { // from the third question on it is known
+		questions := 0
+		m.answer("GET "+lists, func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			if questions++; questions < 3 {
+				_, _ = w.Write([]byte(`{"other":"Other"}`))
+				return
+			}
+			_, _ = w.Write([]byte(`{"company":"Company"}`))
+		})
+	}
+	for _, args := range []string{"provider show company", "provider remove --yes company", "provider set company --description Company"} {
+		late()
+		before := m.count("GET", lists)
+		p.good(strings.Fields(args)...)
+		if n := m.count("GET", lists) - before; n != 3 {
+			t.Errorf("%s: looked %d times, want 3", args, n)
+		}
+	}
+	late()
+	p.browse(func(start *url.URL) { bring(t, land(start, "/?code=good"), nil) })
+	p.good("login", "--url", m.URL, "--provider", "company")
+	late()
+	p.bad(StatusFailed, "there is no provider nobody", "provider", "show", "nobody")
 }
 
 func TestTestsThatFailSaySoByTheirStatus(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,13 +65,9 @@ func (a *app) introduce(t *target, token client.Token) {
 
 // chosenProvider finds the identity provider with that id.
 func (a *app) chosenProvider(ctx context.Context, t *target, c *client.Client, id string) (client.Provider, error) {
-	all, err := c.Providers(ctx)
-	if err != nil {
-		return client.Provider{}, t.explain(err)
-	}
-	i := slices.IndexFunc(all, func(p client.Provider) bool { return p.ID == id })
-	if i >= 0 {
-		return all[i], nil
+	p, found, all, err := findProvider(ctx, c, id)
+	if err != nil || found {
+		return p, t.explain(err)
 	}
 	var ids []string
 	for _, p := range all {

@@ -35,24 +35,32 @@ func (a *app) providerList(ctx context.Context, c *client.Client, _ []string) (v
 	return view{listOf(providers), t.render}, err
 }
 
-// providerNamed finds out of which type a provider is. Every master lists what it knows of by itself, and one that was just made is known
-// to all of them a moment later: so what is missing is looked for again for a second.
-func providerNamed(ctx context.Context, c *client.Client, id string) (client.Provider, error) {
+// findProvider finds the provider with that id, and answers all that there are. Every master lists what it knows of by itself, and one that
+// was just made is known to all of them a moment later: so what is missing is looked for again for a second.
+func findProvider(ctx context.Context, c *client.Client, id string) (p client.Provider, found bool, all []client.Provider, err error) {
 	for range 10 {
-		all, err := c.Providers(ctx)
-		if err != nil {
-			return client.Provider{}, err
+		if all, err = c.Providers(ctx); err != nil {
+			return p, false, nil, err
 		}
 		if i := slices.IndexFunc(all, func(p client.Provider) bool { return p.ID == id }); i >= 0 {
-			return all[i], nil
+			return all[i], true, all, nil
 		}
 		select {
 		case <-ctx.Done():
-			return client.Provider{}, ctx.Err()
+			return p, false, nil, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return client.Provider{}, fail(StatusFailed, fmt.Errorf("there is no provider %s", safe(id)), "those that there are: gatehouse provider list")
+	return p, false, all, nil
+}
+
+// providerNamed finds out of which type a provider is.
+func providerNamed(ctx context.Context, c *client.Client, id string) (client.Provider, error) {
+	p, found, _, err := findProvider(ctx, c, id)
+	if err == nil && !found {
+		err = fail(StatusFailed, fmt.Errorf("there is no provider %s", safe(id)), "those that there are: gatehouse provider list")
+	}
+	return p, err
 }
 
 // shownProvider is the configuration of a provider of either type. What its type does not have is left out.
