@@ -110,7 +110,7 @@ func TestFormsInSeveralTabsAreGoodAtTheSameTime(t *testing.T) {
 	b := newBed(t, 1)
 	b.Put("alice")
 	v := newVisitor(t)
-	first, second := v.open(b.Leader(), "/login"), v.open(b.Leader(), "/login?target=/x")
+	v.open(b.Leader(), "/login")
 	b.Clock.Advance(40 * time.Minute) // a new cookie is due, and the forms before it are told so
 	third := v.open(b.Leader(), "/login")
 	for i, form := range []url.Values{third, v.open(b.Leader(), "/login")} {
@@ -119,7 +119,7 @@ func TestFormsInSeveralTabsAreGoodAtTheSameTime(t *testing.T) {
 		}
 	}
 	w := newVisitor(t)
-	first, second = w.open(b.Leader(), "/login"), w.open(b.Leader(), "/login?target=/x")
+	first, second := w.open(b.Leader(), "/login"), w.open(b.Leader(), "/login?target=/x")
 	for i, form := range []url.Values{first, second} {
 		if got := w.submit(b.Leader(), form, "alice", "right"); got.Status != http.StatusSeeOther {
 			t.Errorf("form %d: %d", i, got.Status)
