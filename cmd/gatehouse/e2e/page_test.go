@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestPeopleSignInWithKeysAloneAndWithoutJavaScript(t *testing.T) {
 // TestPagesFitEveryScreen looks for what has to be scrolled sideways.
 func TestPagesFitEveryScreen(t *testing.T) {
 	c := shared(t)
-	long := strings.Repeat("unreasonable", 10)
+	long := url.QueryEscape("The login provider with ID '" + strings.Repeat("unreasonable", 5) + "' is not known")
 	for name, o := range map[string]rig.TabOptions{
 		"phone": {Width: 320, Height: 568}, "zoomed": {Width: 1280, Height: 800, Zoom: 2}, "dark": {Dark: true}, "large-on-a-phone": {Width: 640, Height: 1136, Zoom: 2},
 	} {
@@ -53,6 +54,9 @@ func TestPagesFitEveryScreen(t *testing.T) {
 			page := tab(t, o)
 			for shot, path := range map[string]string{"login": "/login", "error": "/login?iam-error=" + long} {
 				visits(t, page, c.Masters[0].API+path, 200)
+				if shot == "error" {
+					shows(t, page, "unreasonable")
+				}
 				if over := must[int](t)(rig.Ask[int](page, "document.documentElement.scrollWidth - document.documentElement.clientWidth")); over > 0 {
 					t.Errorf("%s is %d pixels too wide", path, over)
 				}
@@ -71,7 +75,7 @@ func TestPagesFitEveryScreen(t *testing.T) {
 func TestScreenReadersKnowWhatEverythingIs(t *testing.T) {
 	c := shared(t)
 	page := tab(t, rig.TabOptions{})
-	visits(t, page, c.Masters[0].API+"/login?iam-error=planted", 200)
+	visits(t, page, c.Masters[0].API+"/login?iam-error=The+login+provider+with+ID+%27planted%27+is+not+known", 200)
 	found := map[string]rig.Control{}
 	for _, control := range must[[]rig.Control](t)(page.Controls()) {
 		switch control.Role {

@@ -168,17 +168,20 @@ func (m *Master) Ended() error {
 }
 
 // Freeze stops the process with SIGSTOP: it keeps its connections and answers nothing.
-func (m *Master) Freeze() error { return m.send(syscall.SIGSTOP) }
+func (m *Master) Freeze() error { return m.with((*process).freeze) }
 
 // Thaw lets a frozen process go on.
-func (m *Master) Thaw() error { return m.send(syscall.SIGCONT) }
+func (m *Master) Thaw() error {
+	return m.with(func(p *process) error { return p.signal(syscall.SIGCONT) })
+}
 
-func (m *Master) send(s syscall.Signal) error {
+// with does something to the process, if there is one.
+func (m *Master) with(do func(*process) error) error {
 	p := m.running()
 	if p == nil {
 		return fmt.Errorf("%s does not run", m.Name)
 	}
-	return p.signal(s)
+	return do(p)
 }
 
 // Log is everything that the master has written to standard output and standard error, over all its runs.
