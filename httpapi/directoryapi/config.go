@@ -108,6 +108,7 @@ func (a *API) testConfig(ctx context.Context, r *httpapi.Request) (*httpapi.Resp
 		return nil, err
 	}
 	result := a.Directory.Probe(ctx, config, in.UID, in.Password)
+	r.Audit(httpapi.Record{Action: r.Route.ID, Object: "user " + in.UID, Allow: true, Reason: "the directory was asked: " + result.Code})
 	status := http.StatusOK
 	if !result.OK {
 		status = http.StatusBadGateway

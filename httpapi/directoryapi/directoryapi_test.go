@@ -26,6 +26,7 @@ type fake struct {
 	groups map[string][]string
 	fails  error // of every question
 	slow   bool  // members are found until the time is over
+	breaks int   // after how many members the directory cannot be asked any more; 0: never
 }
 
 func (f *fake) FindUser(_ context.Context, _ *ldap.Config, name string) (ldap.Entry, error) {
@@ -47,7 +48,10 @@ func (f *fake) FindGroup(_ context.Context, _ *ldap.Config, name string) (ldap.G
 }
 
 func (f *fake) ResolveMembers(ctx context.Context, _ *ldap.Config, members []string, each func(ldap.Entry) error) error {
-	for _, name := range members {
+	for i, name := range members {
+		if f.breaks > 0 && i == f.breaks {
+			return &ldap.UnreachableError{Stage: ldap.StageSearch, Err: errors.New("down")}
+		}
 		if f.users[name] {
 			if err := each(ldap.Entry{UID: name}); err != nil {
 				return err
@@ -154,6 +158,53 @@ func TestALargeGroupIsImportedInBoundedEntries(t *testing.T) {
 	}
 	if audits := b.Leader().Audits.String(); !strings.Contains(audits, "add user user0007 to group all") {
 		t.Error("the audit trail does not say who became a member")
+	}
+}
+
+// TestAnImportThatTheDirectoryBreaksOffChangesNothing is hostile D14: all of a group, or nothing.
+func TestAnImportThatTheDirectoryBreaksOffChangesNothing(t *testing.T) {
+	b := newBed(t)
+	b.people(1200, "all")
+	b.fake.breaks = 1100
+	before := len(b.Entries())
+	b.call("POST", prefix+"/importgroup", `{"groupname":"all"}`).Want(t, http.StatusBadRequest, "ERR_LDAP_IMPORT_SEARCH_FAILED")
+	if after := len(b.Entries()); after != before {
+		t.Errorf("%d entries were written", after-before)
+	}
+	b.fake.breaks = 0
+	b.importGroup("all")
+}
+
+func TestTheAuditTrailNamesWhoWasTestedAndWhoWasImported(t *testing.T) {
+	b := newBed(t)
+	b.fake.users["carol"] = true
+	b.call("POST", prefix+"/config/test", `{"uid":"carol","password":"planted-password"}`).OK(t, http.StatusOK)
+	b.call("POST", prefix+"/importuser", `{"username":"carol"}`).OK(t, http.StatusCreated)
+	var audits strings.Builder
+	for _, m := range b.Masters {
+		audits.WriteString(m.Audits.String())
+	}
+	for _, want := range []string{`action=iam.ldap.config.test object="user carol" result=allow reason="the directory was asked: TEST_PASSED"`,
+		`action=iam.ldap.import.user object="create user carol" result=allow`} {
+		if strings.Count(audits.String(), want) != 1 {
+			t.Errorf("the audit trail does not have %s once:\n%s", want, &audits)
+		}
+	}
+	if strings.Contains(audits.String(), "planted-") {
+		t.Error("it has the password")
+	}
+}
+
+func TestMembersWhoAreLeftOutAreToldWithTheirGroup(t *testing.T) {
+	b := newBed(t)
+	names := b.people(3, "all")
+	delete(b.fake.users, names[1])
+	b.importGroup("all")
+	logs := b.Leader().Logs.String()
+	for _, want := range []string{"members of a group are left out", `"group":"all","members":3,"left_out":1`} {
+		if !strings.Contains(logs, want) {
+			t.Errorf("the log lacks %q:\n%s", want, logs)
+		}
 	}
 }
 

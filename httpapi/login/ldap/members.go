@@ -3,7 +3,6 @@ package ldap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +19,8 @@ const resolvers = MaxConnections/2 - 2
 const bulkWait = 30 * time.Second
 
 // ResolveMembers hands the user behind each of the values to each, in any order, one after the other. Values that name no user
-// are left out; those whose entries cannot be read are an error. It ends with the first error of each or of the directory, or with that of ctx; what was handed over before stays so.
+// are left out; those whose entries cannot be read are an error. It ends with the first error of each or of the directory, or with that
+// of ctx; what was handed over before stays so.
 func (c *Client) ResolveMembers(ctx context.Context, cfg *Config, members []string, each func(Entry) error) (err error) {
 	defer func(start time.Time) { c.meter.observe("resolve", start, err) }(time.Now())
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -42,18 +42,13 @@ func (c *Client) ResolveMembers(ctx context.Context, cfg *Config, members []stri
 		defer close(values)
 		offer(ctx, members, values)
 	}()
-	users := 0
 	for e := range resolved {
 		if context.Cause(ctx) != nil {
 			continue // let the others end
 		}
-		users++
 		if err := each(e); err != nil {
 			cancel(err)
 		}
-	}
-	if skipped := len(members) - users; skipped > 0 && ctx.Err() == nil {
-		c.opts.Logger.Info("members of a group are no users of ours, or are named twice", "members", len(members), "skipped", skipped)
 	}
 	return context.Cause(ctx)
 }
@@ -200,7 +195,7 @@ func (k *conn) readBase(ctx context.Context, base string) error {
 		err = errHidden
 	}
 	if err != nil {
-		return &UnreachableError{StageSearch, fmt.Errorf("search base `%s`: %w", excerpt(base), cause(err))}
+		return &UnreachableError{StageSearch, atBase(base, cause(err))}
 	}
 	return nil
 }
