@@ -28,7 +28,7 @@ func awaitLogin(c *rig.Cluster, m *rig.Master, u rig.LDAPUser) func(context.Cont
 }
 
 // Passwords of users, that of the lookup account and the key of the masters' certificate are in no file of any master: data, audit
-// trail, log at debug level (D13: superusers alone are shown the configuration, contract 9, decision 4).
+// trail, log at debug level: hostile D13. Superusers alone are shown the configuration (contract 9, decision 4).
 func TestSecretsOfTheDirectoryAreInNoFile(t *testing.T) {
 	u := rig.LDAPUser{UID: "planted", Password: "a-users-planted-passphrase"}
 	s := slapd(t, rig.SlapdOptions{Users: []rig.LDAPUser{u}, Groups: []rig.LDAPGroup{{Name: "planted", Members: []string{u.UID}}}})

@@ -69,6 +69,15 @@ func (a *authority) leaf(change func(*x509.Certificate)) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
+// selfSigned is a certificate for 127.0.0.1 that nobody vouches for.
+func selfSigned(t testing.TB) tls.Certificate {
+	t.Helper()
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "self"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	cert, key := (&authority{t: t}).sign(template, nil)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
 // pem is the authority's certificate.
 func (a *authority) pem() string { return certificatePEM(a.cert) }
 

@@ -159,6 +159,8 @@ func (k *conn) search(ctx context.Context, q query) ([]*ldap.Entry, error) {
 	switch {
 	case errors.Is(err, ldap.ErrSizeLimitExceeded), ldap.IsErrorWithCode(err, ldap.LDAPResultSizeLimitExceeded):
 		return nil, ErrAmbiguous
+	case answered(err) && q.scope == ldap.ScopeWholeSubtree:
+		return nil, &UnreachableError{StageSearch, atBase(q.base, searchError(err))} // there are two bases, and either may be wrong
 	case err != nil:
 		return nil, &UnreachableError{StageSearch, searchError(err)}
 	}

@@ -74,6 +74,11 @@ func searchError(err error) error {
 	return &resultError{result.ResultCode, "", excerpt(result.Err.Error())}
 }
 
+// atBase names the base of a search that the directory refused.
+func atBase(base string, err error) error {
+	return fmt.Errorf("search base `%s`: %w", excerpt(base), err)
+}
+
 // reason tells in a few words why a connection failed.
 func reason(err error) string {
 	var errno syscall.Errno

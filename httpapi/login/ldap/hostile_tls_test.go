@@ -24,6 +24,7 @@ func TestHostileTLS(t *testing.T) {
 			})),
 			"not for servers":   server(a.leaf(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })),
 			"another authority": server(newAuthority(t).leaf(nil)),
+			"self-signed":       server(selfSigned(t)),
 			"TLS 1.1":           {Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10},
 			"wants a certificate": {Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAnyClientCert,
 				MaxVersion: tls.VersionTLS12}, // with 1.3 a client learns of it only later

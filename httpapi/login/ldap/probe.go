@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -138,20 +139,10 @@ func (e *UnreachableError) verdict() Result {
 	case StageStartTLS:
 		return Result{TLSFailed, failed + "`enforce-starttls` is set and StartTLS operation failed: " + why, false}
 	case StageBind:
-		if errors.As(e.Err, &refused) && refused.refusal() {
+		if errors.As(e.Err, &refused) && slices.Contains(refusals, refused.code) {
 			return Result{InvalidCredentials, reached + "user-given credentials are invalid: " + refused.response() + ".", true}
 		}
 		return Result{SearchFailed, failed + "bind operation failed: " + why, false}
 	}
 	return Result{SearchFailed, failed + "search operation failed: " + why, false}
-}
-
-// refusal reports whether the code speaks of a name or a password.
-func (e *resultError) refusal() bool {
-	for _, code := range refusals {
-		if e.code == code {
-			return true
-		}
-	}
-	return false
 }

@@ -46,7 +46,7 @@ func TestAProbeTellsWhatHappened(t *testing.T) {
 		"no user base": {func(d *directory, c *Config) {
 			d.onSearch = func(search) answer { return answer{code: ldap.LDAPResultNoSuchObject} }
 		}, "alice", "password of alice",
-			Result{SearchFailed, "Error during authentication process: search operation failed: No such object (32) response, what the directory says", false}},
+			Result{SearchFailed, "Error during authentication process: search operation failed: search base `" + people + "`: No such object (32) response, what the directory says", false}},
 		"busy": {func(d *directory, _ *Config) { d.onBind = func(string, string) uint16 { return ldap.LDAPResultBusy } }, "alice", "x",
 			Result{SearchFailed, "Error during authentication process: bind operation failed: Busy (51) response, DN `" + dnOf("alice") + "`, data 52e", false}},
 		"enforced": {func(_ *directory, c *Config) { c.EnforceStartTLS = true }, "alice", "x",
