@@ -76,6 +76,7 @@ var instead = map[string]string{
 	"ERR_USER_NOT_IN_ACL":             "what was granted: gatehouse permission show RID",
 	"ERR_GROUP_NOT_IN_ACL":            "what was granted: gatehouse permission show RID",
 	"ERR_ACTION_NOT_YET_STORED":       "what was granted: gatehouse permission show RID",
+	"ERR_INVALID_USER_ID":             "a uid is 1 to 96 letters, digits, -, _, @ and .",
 	"ERR_INVALID_GROUP_ID":            "a gid is 1 to 64 letters, digits, -, _ and @",
 	"ERR_INVALID_RESOURCE_ID":         "a rid is printable text of at most 1 KiB, such as dcos:adminrouter:ops:mesos",
 	"ERR_LDAP_CONFIG_NOT_AVAILABLE":   "say how the directory is asked: gatehouse ldap config set --file FILE",

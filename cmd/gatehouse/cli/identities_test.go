@@ -133,7 +133,7 @@ func TestTestsThatFailSaySoByTheirStatus(t *testing.T) {
 			t.Errorf("%d %s: status %d, %s%s", status, code, got.status, got.stdout, got.stderr)
 		}
 	}
-	test(http.StatusOK, "SUCCESS_BUT_INVALID_CREDENTIALS", "does not let this user in")
+	test(http.StatusOK, "SUCCESS_BUT_INVALID_CREDENTIALS", "does not let this user in\n  a DN in the answer says who was refused: the user, or lookup-dn")
 	test(http.StatusBadGateway, "DIRECTORY_UNREACHABLE", "could not be asked")
 	before := m.count("POST", "/acs/api/v1/ldap/config/test")
 	test(http.StatusBadGateway, "TLS_FAILED", "could not be asked")
@@ -162,8 +162,21 @@ func TestPartialImportsAndRefusedSynchronisationsSayWhatToDo(t *testing.T) {
 			t.Errorf("%q: status %d, %q", other, got.status, got.stderr)
 		}
 	}
+	p.bad(StatusUsage, "--force and --status: want one of them", "ldap", "sync", "--force", "--status")
 	m.answer("GET /acs/api/v1/ldap/config", no{400, `{"title":"400 Bad Request","description":"No LDAP configuration stored yet.","code":"ERR_LDAP_CONFIG_NOT_AVAILABLE"}`})
 	p.bad(StatusFailed, "gatehouse ldap config set --file FILE", "ldap", "config", "show")
+}
+
+func TestWhatWouldChangeNothingOfAProviderIsRefused(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	p.bad(StatusUsage, "nothing to change", "provider", "set", "company")
+	for _, flag := range []string{"description", "base-url", "issuer", "client-id", "client-secret-file", "provider-ca-cert", "metadata-file"} {
+		p.bad(StatusUsage, "--"+flag+" is empty", "provider", "set", "company", "--"+flag, "")
+	}
+	if n := m.count("PATCH", "/acs/api/v1/auth/oidc/providers/company"); n != 0 {
+		t.Errorf("%d changes were sent", n)
+	}
 }
 
 func TestHowTheDirectoryIsProtectedHasToBeSaid(t *testing.T) {
@@ -206,6 +219,7 @@ func TestSlipsInAConfigurationOfADirectoryAreNotQuoted(t *testing.T) {
 		`{"lookup-password": "hunter2" "hunter2"}`:             "it is no YAML",
 		`{"port": "hunter2"}`:                                  "line 1: a member",
 		"hunter2":                                              "line 1: a member",
+		"":                                                     "it is empty",
 	} {
 		got := p.bad(StatusUsage, want, "ldap", "config", "set", "--file", p.file("ldap.yaml", text))
 		if strings.Contains(got.stderr, "hunter") {

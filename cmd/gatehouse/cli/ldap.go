@@ -106,10 +106,10 @@ func showDirectory(d *ldapDocument, secrets bool) view {
 	}
 	pairs := []pair{{"host", d.Host}, {"port", strconv.Itoa(d.Port)}, {"encryption", ldapEncryption(d)}, {"certificate", ldapTrust(d)}, {"dn of users", d.DNTemplate}}
 	if s := d.UserSearch; s != nil {
-		pairs = append(pairs, pair{"users", s.Filter + " below " + first(s.Base, "the root")})
+		pairs = append(pairs, pair{"users", s.Filter + " below " + s.Base})
 	}
 	if g := d.GroupSearch; g != nil {
-		pairs = append(pairs, pair{"groups", g.Filter + " below " + first(g.Base, "the root")}, pair{"members", strings.Join(g.MemberAttributes, ", ")})
+		pairs = append(pairs, pair{"groups", g.Filter + " below " + g.Base}, pair{"members", strings.Join(g.MemberAttributes, ", ")})
 	}
 	return details(d, append(pairs, pair{"searched by", first(d.LookupDN, "anybody (anonymously)")}, pair{"lookup password", password}, pair{"client certificate", cert})...)
 }
@@ -163,7 +163,8 @@ func (a *app) ldapTestCommand() *cobra.Command {
 			case err != nil, t.OK():
 				return err
 			case t.Reached:
-				return fail(StatusFailed, errors.New("the directory does not let this user in"), "")
+				return fail(StatusFailed, errors.New("the directory does not let this user in"),
+					"a DN in the answer says who was refused: the user, or lookup-dn (gatehouse ldap config show)")
 			}
 			return fail(StatusFailed, errors.New("the directory could not be asked"), "how it is asked: gatehouse ldap config show; the masters' logs say more")
 		})

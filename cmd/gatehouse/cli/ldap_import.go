@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,7 +48,10 @@ func (a *app) ldapSyncCommand() *cobra.Command {
 	var force, status bool
 	cmd := a.verb("sync", "Bring users and groups in line with the directory now", "  gatehouse ldap sync\n  gatehouse ldap sync --status", NoArgs,
 		func(cmd *cobra.Command, args []string) error {
-			if status {
+			switch {
+			case force && status:
+				return usage(errors.New("--force and --status: want one of them"), "")
+			case status:
 				return a.asking(loggedIn, syncStatus)(cmd, args)
 			}
 			return a.asking(loggedIn, func(ctx context.Context, c *client.Client, _ []string) (view, error) {

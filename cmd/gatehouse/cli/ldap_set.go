@@ -93,6 +93,8 @@ func parseLDAP(name, text string) (*ldapDocument, error) {
 	decoder.KnownFields(true)
 	err := decoder.Decode(&d)
 	switch {
+	case errors.Is(err, io.EOF):
+		err = errors.New("it is empty")
 	case err != nil:
 		err = yamlSlip(err)
 	case !errors.Is(decoder.Decode(new(any)), io.EOF):

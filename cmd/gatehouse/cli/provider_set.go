@@ -170,13 +170,29 @@ func added(id string) view {
 	return sentence(result{Result: "added", ID: id}, "Added the provider %[1]s. What it has to be told of this cluster: gatehouse provider show %[1]s", id)
 }
 
+// changes refuses a command line that would change nothing: masters keep what they are sent empty.
+func changes(cmd *cobra.Command) error {
+	named := false
+	for _, name := range slices.Concat(oidcFlags, samlFlags, []string{"description", "base-url"}) {
+		f := cmd.Flags().Lookup(name)
+		if f.Changed && f.Value.String() == "" {
+			return usage(fmt.Errorf("--%s is empty", name), "to do without it, remove the provider and add it anew")
+		}
+		named = named || f.Changed
+	}
+	if !named {
+		return usage(errors.New("nothing to change"), "see "+cmd.CommandPath()+" --help")
+	}
+	return nil
+}
+
 func (a *app) providerSetCommand() *cobra.Command {
 	var f providerFlags
 	cmd := a.verb("set ID", "Change what flags name of a provider", "  gatehouse provider set company --description 'Company login'\n"+
 		"  gatehouse provider set company --client-secret-file secret.txt\n  gatehouse provider set adfs --metadata-file adfs.xml", OneArg,
 		func(cmd *cobra.Command, args []string) error {
-			if !slices.ContainsFunc(slices.Concat(oidcFlags, samlFlags, []string{"description", "base-url"}), cmd.Flags().Changed) {
-				return usage(errors.New("nothing to change"), "see "+cmd.CommandPath()+" --help")
+			if err := changes(cmd); err != nil {
+				return err
 			}
 			o, errOIDC := f.oidc(cmd, a)
 			s, errSAML := f.saml(a)
