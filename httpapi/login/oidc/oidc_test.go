@@ -195,7 +195,7 @@ func TestASlashAtTheEndOfTheConfiguredIssuerDoesNotMatter(t *testing.T) {
 
 func TestTheSecretIsShownNowhere(t *testing.T) {
 	cfg := Config{ID: "x", ClientSecret: clientSecret}
-	for _, text := range []string{fmt.Sprintf("%v", cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), fmt.Sprintf("%s", cfg), cfg.LogValue().String()} {
+	for _, text := range []string{fmt.Sprintf("%v", cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg), cfg.String(), cfg.LogValue().String()} {
 		if strings.Contains(text, clientSecret) {
 			t.Errorf("shown in %s", text)
 		}
