@@ -39,7 +39,7 @@ var (
 	relayedHeaders   = []string{
 		"Allow", "Cache-Control", "Content-Disposition", "Etag", "Location", "Retry-After", "Set-Cookie", "Vary", "Www-Authenticate",
 		"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Expires", "Permissions-Policy", "Pragma", "Referrer-Policy", "X-Frame-Options",
-		headerIndex, headerConsistency, HeaderVersion, HeaderExpires,
+		headerIndex, headerConsistency, HeaderWarning, HeaderVersion, HeaderExpires,
 	}
 )
 

@@ -15,6 +15,8 @@ const (
 	headerRequest     = "X-Gatehouse-Request-Id"
 	headerConsistency = "X-Gatehouse-Consistency"
 	headerFault       = "X-Gatehouse-Fault" // to other masters only
+	// HeaderWarning is a sentence about what a change that was made leaves open.
+	HeaderWarning = "X-Gatehouse-Warning"
 )
 
 // Header values that many answers share. Nobody may append to them: their capacity is their length, so an append copies.

@@ -29,9 +29,14 @@ func (c *Client) Directory(ctx context.Context) (Directory, error) {
 }
 
 // PutDirectory configures the LDAP directory. Whatever was configured before is replaced by it as a whole. What cannot work is
-// ERR_LDAP_CONFIG_INVALID; the directory is not asked (TestDirectory does).
-func (c *Client) PutDirectory(ctx context.Context, d Directory) error {
-	return c.send(ctx, http.MethodPut, ldapConfigPath, directoryBody(d), nil)
+// ERR_LDAP_CONFIG_INVALID; the directory is not asked (TestDirectory does). The warning is a sentence about what the configuration leaves
+// open to others on the network; "" when the masters see nothing of the kind.
+func (c *Client) PutDirectory(ctx context.Context, d Directory) (warning string, err error) {
+	answer, err := c.Do(ctx, Request{Method: http.MethodPut, Path: ldapConfigPath, Body: directoryBody(d)})
+	if err != nil {
+		return "", err
+	}
+	return answer.Header.Get("X-Gatehouse-Warning"), nil
 }
 
 // DeleteDirectory drops the configuration. Users and groups of the directory stay, and the users cannot log in; a superuser who can

@@ -47,7 +47,10 @@ var changesOfIdentities = []struct {
 		_, err := c.TestProvider(t.Context(), "p")
 		return err
 	}},
-	{"PUT /acs/api/v1/ldap/config", directoryBody, false, true, func(t *testing.T, c *client.Client) error { return c.PutDirectory(t.Context(), directory) }},
+	{"PUT /acs/api/v1/ldap/config", directoryBody, false, true, func(t *testing.T, c *client.Client) error {
+		_, err := c.PutDirectory(t.Context(), directory)
+		return err
+	}},
 	{"DELETE /acs/api/v1/ldap/config", ``, true, false, func(t *testing.T, c *client.Client) error { return c.DeleteDirectory(t.Context()) }},
 	{"POST /acs/api/v1/ldap/config/test", `{"password":"p","uid":"u"}`, false, false, func(t *testing.T, c *client.Client) error {
 		_, err := c.TestDirectory(t.Context(), "u", "p")
@@ -105,6 +108,19 @@ func TestProvidersAndTheDirectoryAreRead(t *testing.T) {
 	}
 	if s, err := c.SyncStatus(t.Context()); err != nil || !s.Running || s.Last != nil {
 		t.Errorf("the last synchronisation: %+v, %v", s, err)
+	}
+}
+
+func TestTheMastersWarnOfADirectoryThatIsNotProtected(t *testing.T) {
+	m := startMaster(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Gatehouse-Warning", "No TLS.")
+		_, _ = w.Write([]byte("{}"))
+	}, fine)
+	c := newClient(t, client.Options{Addresses: []string{m.URL}})
+	for _, want := range []string{"No TLS.", ""} {
+		if got, err := c.PutDirectory(t.Context(), directory); err != nil || got != want {
+			t.Errorf("warned %q, %v; want %q", got, err, want)
+		}
 	}
 }
 

@@ -43,18 +43,23 @@ func (a *API) putConfig(ctx context.Context, r *httpapi.Request) (*httpapi.Respo
 	if err != nil {
 		return nil, err
 	}
-	a.warn(config)
-	return &httpapi.Response{Status: http.StatusOK, Body: struct{}{}, Index: outcome.Index}, nil
+	resp := &httpapi.Response{Status: http.StatusOK, Body: struct{}{}, Index: outcome.Index}
+	if warning := leavesOpen(config); warning != "" {
+		a.Logger.Warn("the directory is configured without protection", "why", warning, "directory", config)
+		resp.Header = http.Header{httpapi.HeaderWarning: {warning}}
+	}
+	return resp, nil
 }
 
-// warn tells the operator what a configuration leaves open.
-func (a *API) warn(c *ldap.Config) {
+// leavesOpen says what a configuration leaves open; "" when it leaves nothing.
+func leavesOpen(c *ldap.Config) string {
 	switch {
 	case !c.LDAPS && !c.EnforceStartTLS:
-		a.Logger.Warn("the directory may be asked without TLS: passwords can be read on the way; set use-ldaps or enforce-starttls", "directory", c)
+		return "The directory may be asked without TLS: passwords can be read on the way. Set use-ldaps or enforce-starttls, and ca-certs."
 	case c.CACerts == "":
-		a.Logger.Warn("the certificate of the directory is not verified: set ca-certs", "directory", c)
+		return "The certificate of the directory is not verified: whoever stands in between reads passwords. Set ca-certs."
 	}
+	return ""
 }
 
 // whatIsWrong names the member of a document that cannot be read. It repeats no value.

@@ -190,6 +190,23 @@ func TestHowTheDirectoryIsProtectedHasToBeSaid(t *testing.T) {
 	}
 }
 
+func TestWhatTheMastersWarnOfIsShown(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	file := p.file("ldap.yaml", "host: ldap.example\nport: 389\nuse-ldaps: false\nenforce-starttls: false\n")
+	if got := p.good("ldap", "config", "set", "--file", file); strings.Contains(got.stderr, "Warning") {
+		t.Errorf("warned of nothing: %s", got.stderr)
+	}
+	m.answer("PUT /acs/api/v1/ldap/config", func(w http.ResponseWriter) {
+		w.Header().Set("X-Gatehouse-Warning", "No TLS.")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("{}"))
+	})
+	if got := p.good("ldap", "config", "set", "--file", file); !strings.Contains(got.stderr, "Warning: No TLS.\n") || !strings.Contains(got.stdout, "Configured the directory ldap.example.") {
+		t.Errorf("said %s%s", got.stdout, got.stderr)
+	}
+}
+
 func TestTheConfigurationOfADirectoryIsNotShownToOthers(t *testing.T) {
 	p := loggedInTo(t, full(t))
 	const good = "host: ldap.example\nport: 389\nuse-ldaps: false\nenforce-starttls: true\n"

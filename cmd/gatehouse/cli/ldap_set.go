@@ -31,7 +31,11 @@ func (a *app) ldapConfigSetCommand() *cobra.Command {
 				return err
 			}
 			return a.asking(loggedIn, func(ctx context.Context, c *client.Client, _ []string) (view, error) {
-				err := settle(c.PutDirectory(ctx, d), "gatehouse ldap config show")
+				warning, err := c.PutDirectory(ctx, d)
+				err = settle(err, "gatehouse ldap config show")
+				if warning != "" {
+					fmt.Fprintf(a.env.Stderr, "Warning: %s\n", safe(warning))
+				}
 				return sentence(result{Result: "configured"}, "Configured the directory %s. Whether it can be asked: gatehouse ldap test UID", d.Host), err
 			})(cmd, args)
 		})
