@@ -14,7 +14,7 @@ type meter struct {
 }
 
 func newMeter(s *slots) *meter {
-	return &meter{
+	m := &meter{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_provider_requests_total",
 			Help: "Requests to identity providers, by result: ok, status (another than 2xx), busy, forbidden (an address or URL that is not allowed), failed.",
@@ -23,6 +23,11 @@ func newMeter(s *slots) *meter {
 			Name: "gatehouse_provider_requests_in_flight", Help: "Requests to identity providers that are under way, of 32 at most.",
 		}, func() float64 { return float64(s.count()) }),
 	}
+	// A series that begins with its first failure hides that one from increase().
+	for _, result := range []string{"ok", "status", "busy", "forbidden", "failed"} {
+		m.requests.WithLabelValues(result)
+	}
+	return m
 }
 
 func (m *meter) observe(r *http.Response, err error) {

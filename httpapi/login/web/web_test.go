@@ -252,7 +252,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	for _, target := range []string{s.URL, s.URL + "/missing", "https://0.0.0.0/", "file:///etc/passwd"} {
 		_, _ = fetch(c, target)
 	}
-	want := map[string]float64{"ok": 1, "status": 1, "forbidden": 1, "failed": 1, "": 0}
+	want := map[string]float64{"ok": 1, "status": 1, "forbidden": 1, "busy": 0, "failed": 1, "": 0}
 	if got := counted(t, w); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
