@@ -82,7 +82,7 @@ type GroupImport struct {
 	GID string `json:"gid"`
 	// Users is how many users were new.
 	Users int `json:"imported_user_count"`
-	// Partial says that time ran out before all members were in the group. SyncDirectory adds the others.
+	// Partial says that some members are not in the group: time ran out, and SyncDirectory adds them; or there are over 100,000.
 	Partial bool `json:"partial"`
 }
 
