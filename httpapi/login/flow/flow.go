@@ -11,13 +11,12 @@ import (
 	"time"
 )
 
-// How long each of the three may be used.
+// How long each of the four may be used.
 const (
-	FlowLife   = 10 * time.Minute // the time that a person has at the identity provider
-	HandleLife = time.Minute      // one redirect
-	CodeLife   = time.Minute      // one redirect and one request
-
-	QuestionLife = 2 * time.Minute // a person reads a sentence and presses a button
+	FlowLife     = 10 * time.Minute // the time that a person has at the identity provider
+	HandleLife   = time.Minute      // one redirect
+	QuestionLife = 2 * time.Minute  // a person reads a sentence and presses a button
+	CodeLife     = time.Minute      // one redirect and one request
 )
 
 // idSize is how many random bytes an id and a nonce have: too many to guess, and 22 characters.

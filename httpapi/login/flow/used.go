@@ -26,10 +26,17 @@ var (
 type Used struct {
 	limit, each int // in all, and of one client
 
-	mu    sync.Mutex              // guards what follows
-	known map[string]netip.Prefix // who has used what
-	held  map[netip.Prefix]int    // how much; no zeros
-	queue expiries
+	mu    sync.Mutex           // guards what follows
+	known map[string]*entry    // what was used, by id
+	held  map[netip.Prefix]int // how much of it by whom; no zeros
+	queue expiries             // the same entries
+}
+
+// entry is something that was used.
+type entry struct {
+	Item
+	client netip.Prefix
+	at     int // in the queue
 }
 
 // Item is an id that may be used once, and when it would not be accepted anyhow.
@@ -43,7 +50,7 @@ func NewUsed(limit int) *Used {
 	if limit <= 0 {
 		limit = DefaultUsed
 	}
-	return &Used{limit: limit, each: max(1, limit/shares), known: map[string]netip.Prefix{}, held: map[netip.Prefix]int{}}
+	return &Used{limit: limit, each: max(1, limit/shares), known: map[string]*entry{}, held: map[netip.Prefix]int{}}
 }
 
 // Take uses all items up for a client, or none of them. Of several callers with the same item one succeeds, the others get ErrUsed.
@@ -63,18 +70,21 @@ func (u *Used) Take(client netip.Prefix, now time.Time, items ...Item) error {
 		return ErrFull
 	}
 	for _, item := range items {
-		u.known[item.ID] = client
-		heap.Push(&u.queue, item)
+		e := &entry{Item: item, client: client}
+		u.known[item.ID] = e
+		heap.Push(&u.queue, e)
 	}
 	u.held[client] += len(items)
 	return nil
 }
 
-// GiveBack makes an id good again whose use came to nothing.
+// GiveBack makes an id good again whose use came to nothing. Nothing is kept of it: strangers may have that done as often as they like.
 func (u *Used) GiveBack(id string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.drop(id)
+	if e, known := u.known[id]; known {
+		u.drop(e)
+	}
 }
 
 // Len is how many ids are remembered.
@@ -87,32 +97,39 @@ func (u *Used) Len() int {
 // forget drops what has expired. An id counts to the very end of its last second.
 func (u *Used) forget(now time.Time) {
 	for len(u.queue) > 0 && now.After(u.queue[0].Until.Add(time.Second)) {
-		u.drop(heap.Pop(&u.queue).(Item).ID)
+		u.drop(u.queue[0])
 	}
 }
 
-// drop forgets an id, which may have been given back before.
-func (u *Used) drop(id string) {
-	client, known := u.known[id]
-	if !known {
-		return
-	}
-	delete(u.known, id)
-	if u.held[client]--; u.held[client] == 0 {
-		delete(u.held, client)
+func (u *Used) drop(e *entry) {
+	heap.Remove(&u.queue, e.at)
+	delete(u.known, e.ID)
+	if u.held[e.client]--; u.held[e.client] == 0 {
+		delete(u.held, e.client)
 	}
 }
 
-// expiries is a heap, the earliest first.
-type expiries []Item
+// expiries is a heap, the earliest first. Every entry knows its place in it.
+type expiries []*entry
 
-func (e expiries) Len() int           { return len(e) }
-func (e expiries) Less(i, j int) bool { return e[i].Until.Before(e[j].Until) }
-func (e expiries) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
-func (e *expiries) Push(x any)        { *e = append(*e, x.(Item)) }
+func (q expiries) Len() int           { return len(q) }
+func (q expiries) Less(i, j int) bool { return q[i].Until.Before(q[j].Until) }
 
-func (e *expiries) Pop() any {
-	last := (*e)[len(*e)-1]
-	*e = (*e)[:len(*e)-1]
-	return last
+func (q expiries) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+func (q *expiries) Push(x any) {
+	e := x.(*entry)
+	e.at = len(*q)
+	*q = append(*q, e)
+}
+
+func (q *expiries) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = nil // which the array would keep
+	*q = (*q)[:last]
+	return e
 }

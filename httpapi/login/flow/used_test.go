@@ -89,6 +89,27 @@ func TestOneClientFillsItsShareAlone(t *testing.T) {
 	}
 }
 
+// TestWhatIsGivenBackTakesNoRoom: strangers who find a provider busy may come as often as they like.
+func TestWhatIsGivenBackTakesNoRoom(t *testing.T) {
+	u := NewUsed(100)
+	if err := u.Take(client(1), noon, Item{"kept", noon.Add(30 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		id := strconv.Itoa(i)
+		if err := u.Take(client(2), noon, Item{id, noon.Add(time.Duration(i%60) * time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		u.GiveBack(id)
+	}
+	if n := len(u.queue); n != 1 || u.Len() != 1 || len(u.held) != 1 {
+		t.Errorf("%d entries wait for their end, of %d ids of %d clients, want 1 of 1 of 1", n, u.Len(), len(u.held))
+	}
+	if err := u.Take(client(1), noon, Item{"kept", noon}); !errors.Is(err, ErrUsed) {
+		t.Errorf("what was not given back: %v, want %v", err, ErrUsed)
+	}
+}
+
 func TestOneOfManyCallersTakesAnID(t *testing.T) {
 	u := NewUsed(0)
 	var won atomic.Int32
