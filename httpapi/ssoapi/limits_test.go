@@ -3,9 +3,11 @@ package ssoapi
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gatehouse/fsm/iam"
@@ -108,8 +110,8 @@ func TestFewSAMLAnswersAreVerifiedAtOnce(t *testing.T) {
 	entered, leave := make(chan struct{}, 8), make(chan struct{})
 	h.idp.verifying = func() { entered <- struct{}{}; <-leave }
 	var wg sync.WaitGroup
-	for range maxVerifications {
-		wg.Go(func() { newBrowser(t).submit(h.Leader(), acsPath, flow.NewID(), response{}) })
+	for i := range maxVerifications {
+		wg.Go(func() { at(t, i).submit(h.Leader(), acsPath, flow.NewID(), response{}) })
 		<-entered
 	}
 	b := newBrowser(t)
@@ -122,6 +124,40 @@ func TestFewSAMLAnswersAreVerifiedAtOnce(t *testing.T) {
 	close(leave)
 	wg.Wait()
 	b.submit(h.Leader(), acsPath, id, r).OK(t, http.StatusSeeOther)
+}
+
+// TestOneAddressKeepsNobodyElsesAnswersWaiting: however many SAML answers it sends, it has one among those of all.
+func TestOneAddressKeepsNobodyElsesAnswersWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stranger, person := netip.MustParsePrefix("198.51.100.1/32"), netip.MustParsePrefix("2001:db8::/64")
+		b := newBench()
+		release, err := b.take(t.Context(), stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := b.take(t.Context(), stranger); err != errCrowded {
+					t.Errorf("one more of the stranger: %v, want %v", err, errCrowded)
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		leave, err := b.take(t.Context(), person)
+		if err != nil || time.Since(began) > 0 {
+			t.Errorf("somebody else: %v, after %v", err, time.Since(began))
+		}
+		wg.Wait()
+		if leave != nil {
+			leave()
+		}
+		release()
+		if len(b.own.of) != 0 || len(b.all) != 0 {
+			t.Errorf("%d clients and %d places are remembered when nobody is there", len(b.own.of), len(b.all))
+		}
+	})
 }
 
 func TestOneAddressHasFewExchangesUnderWay(t *testing.T) {

@@ -3,7 +3,6 @@ package ssoapi
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"gatehouse/fsm/state"
@@ -46,8 +45,8 @@ type Options struct {
 type api struct {
 	Options
 	used      *flow.Used
-	exchanges places
-	verifying turns
+	exchanges *places // of codes
+	verifying *bench
 }
 
 // New returns the rows of this package.
@@ -55,7 +54,7 @@ func New(o Options) []httpapi.Route {
 	if o.SAML == nil {
 		o.SAML = provider{}
 	}
-	a := &api{Options: o, used: flow.NewUsed(o.Remembered), exchanges: places{of: map[netip.Prefix]*share{}}, verifying: make(turns, maxVerifications)}
+	a := &api{Options: o, used: flow.NewUsed(o.Remembered), exchanges: newPlaces(maxExchanges), verifying: newBench()}
 	return a.routes()
 }
 

@@ -67,7 +67,7 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 
 // verified is what the answer vouches for. Anybody may send one, so few are looked at at once.
 func (v *visit) verified(ctx context.Context, p *iam.Provider, response, id string) (saml.Assertion, error) {
-	release, err := v.api.verifying.take(ctx, verifyPatience, errBusy)
+	release, err := v.api.verifying.take(ctx, login.ClientOf(v.r.Client))
 	if err != nil {
 		return saml.Assertion{}, err
 	}
