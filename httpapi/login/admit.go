@@ -118,7 +118,7 @@ func (s *Service) create(ctx context.Context, r *httpapi.Request, id Identity) (
 	}
 	s.options.Logger.InfoContext(ctx, "user made at the first login", slog.String("uid", id.UID), slog.String("provider_type", id.ProviderType),
 		slog.String("provider_id", id.ProviderID), slog.String("request", r.ID))
-	r.Audit(httpapi.Record{Component: component, UID: id.UID, Action: "iam.users.create", Object: "/acs/api/v1/users/" + id.UID, Allow: true,
+	r.Audit(httpapi.Record{Component: Component, UID: id.UID, Action: "iam.users.create", Object: "/acs/api/v1/users/" + id.UID, Allow: true,
 		Reason: "first login through " + cmp.Or(id.ProviderID, "the directory"), Stage: audit.Outcome, Index: outcome.Index})
 	return made, now, nil
 }

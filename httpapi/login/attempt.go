@@ -10,9 +10,8 @@ import (
 	"gatehouse/httpapi"
 )
 
-// component names this service in audit records of logins as the original does, because operators search for it
-// (contract 7.6).
-const component = "bouncer"
+// Component names this service in audit records of logins as the original does, because operators search for it (contract 7.6).
+const Component = "bouncer"
 
 // attempt is a login with exactly one kind of credentials. It is never printed.
 type attempt struct {
@@ -76,5 +75,5 @@ func record(r *httpapi.Request, kind, uid string, allow bool, result, reason str
 		reason += ", by stale data"
 	}
 	r.CountLogin(kind, result)
-	r.Audit(httpapi.Record{Component: component, UID: uid, Action: kind + "-login", Allow: allow, Reason: reason})
+	r.Audit(httpapi.Record{Component: Component, UID: uid, Action: kind + "-login", Allow: allow, Reason: reason})
 }

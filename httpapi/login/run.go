@@ -40,7 +40,7 @@ func (s *Service) run(ctx context.Context, r *httpapi.Request, at *attempt, answ
 	}
 	s.options.Logger.InfoContext(ctx, fmt.Sprintf("Trigger login procedure for uid `%s`", at.shown()), slog.String("request", r.ID))
 	at.key = s.throttleKey(r.State, at.uid)
-	if err := s.admit(at.key, r); err != nil {
+	if err := s.mayTry(at.key, r); err != nil {
 		at.record(r, false, "throttled", "too many failed attempts")
 		return nil, err
 	}
@@ -51,9 +51,9 @@ func (s *Service) run(ctx context.Context, r *httpapi.Request, at *attempt, answ
 	return nil, s.refuse(ctx, r, at, v.reason, err)
 }
 
-// admit turns guessing away.
-func (s *Service) admit(uid string, r *httpapi.Request) error {
-	if wait := s.throttle.admit(uid, r.Client, s.options.Now()); wait > 0 {
+// mayTry turns guessing away.
+func (s *Service) mayTry(uid string, r *httpapi.Request) error {
+	if wait := s.throttle.wait(uid, r.Client, s.options.Now()); wait > 0 {
 		return fault.New(fault.Throttled, "Too many failed attempts. Try again later.").After(wait)
 	}
 	return nil
@@ -61,7 +61,7 @@ func (s *Service) admit(uid string, r *httpapi.Request) error {
 
 // Confirm reports whether the text is the password of a user who is logged in. Guessing is throttled and takes as long as at logins.
 func (s *Service) Confirm(ctx context.Context, r *httpapi.Request, u *iam.User, text string) (bool, error) {
-	if err := s.admit(u.UID, r); err != nil {
+	if err := s.mayTry(u.UID, r); err != nil {
 		return false, err
 	}
 	ok, _, err := s.options.Passwords.Verify(ctx, u.PasswordHash, text)

@@ -41,14 +41,14 @@ func (s *Service) Open(ctx context.Context, r *httpapi.Request, u *iam.User, rec
 
 // open is Open with the expiry that was asked for, if any.
 func (s *Service) open(ctx context.Context, r *httpapi.Request, u *iam.User, exp *time.Time, recheck func(moment) (*iam.User, error)) (Session, error) {
-	session, at, err := s.stamp(ctx, r, u, recheck)
+	session, st, err := s.stamp(ctx, r, u, recheck)
 	if err != nil {
 		return Session{}, err
 	}
 	if session.Expires, err = s.expiry(r, session.IssuedAt, exp); err != nil {
 		return Session{}, err
 	}
-	session.Token, err = s.options.Issuer.Issue(ctx, at, session.User.UID, session.IssuedAt, session.Expires)
+	session.Token, err = s.options.Issuer.Issue(ctx, st, session.User.UID, session.IssuedAt, session.Expires)
 	if err != nil {
 		return Session{}, fmt.Errorf("sign a token: %w", err)
 	}

@@ -64,9 +64,9 @@ func newThrottle() *throttle {
 	return t
 }
 
-// admit says how long a login attempt has to stay away; zero admits it. An attempt that is admitted although the pair has used
+// wait says how long a login attempt has to stay away; zero admits it. An attempt that is admitted although the pair has used
 // up its free failures takes the pair's next slot, so that a burst of parallel guesses does not slip through together.
-func (t *throttle) admit(uid string, from netip.Addr, now time.Time) time.Duration {
+func (t *throttle) wait(uid string, from netip.Addr, now time.Time) time.Duration {
 	key := keyOf(uid, from)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,8 +74,8 @@ func (t *throttle) admit(uid string, from netip.Addr, now time.Time) time.Durati
 	if pair != nil && pair.failures >= pairFree && now.Before(pair.until) {
 		return pair.until.Sub(now)
 	}
-	if wait := t.addressWait(key, now); wait > 0 {
-		return wait
+	if over := t.addressWait(key, now); over > 0 {
+		return over
 	}
 	if pair != nil && pair.failures >= pairFree {
 		pair.until = now.Add(pairWait(pair.failures))

@@ -15,7 +15,7 @@ var (
 
 // guess makes one attempt with wrong credentials and reports whether it was admitted.
 func guess(t *throttle, uid string, from netip.Addr, now time.Time) bool {
-	if t.admit(uid, from, now) > 0 {
+	if t.wait(uid, from, now) > 0 {
 		return false
 	}
 	t.failed(uid, from, now)
@@ -30,12 +30,12 @@ func TestThrottleSlowsAPairDownAndNeverLocksIt(t *testing.T) {
 		}
 	}
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-		wait := th.admit("alice", office, now)
+		wait := th.wait("alice", office, now)
 		if wait != want*time.Second {
 			t.Fatalf("wait %d is %v, want %v", i+1, wait, want*time.Second)
 		}
 		for range 1000 { // hammering while turned away does not prolong the wait
-			th.admit("alice", office, now)
+			th.wait("alice", office, now)
 		}
 		now = now.Add(wait)
 		if !guess(th, "alice", office, now) {
@@ -50,13 +50,13 @@ func TestThrottleForgetsAfterSuccessAndAfterQuiet(t *testing.T) {
 		guess(th, "alice", office, noon)
 	}
 	th.succeeded("alice", office)
-	if wait := th.admit("alice", office, noon); wait != 0 {
+	if wait := th.wait("alice", office, noon); wait != 0 {
 		t.Errorf("wait after a success is %v, want none", wait)
 	}
 	for range pairFree {
 		guess(th, "bob", office, noon)
 	}
-	if wait := th.admit("bob", office, noon.Add(pairMemory+time.Second)); wait != 0 {
+	if wait := th.wait("bob", office, noon.Add(pairMemory+time.Second)); wait != 0 {
 		t.Errorf("wait after %v of quiet is %v, want none", pairMemory, wait)
 	}
 }
@@ -68,7 +68,7 @@ func TestThrottleAdmitsOneOfABurstOnceFreeFailuresAreUsedUp(t *testing.T) {
 	}
 	later, admitted := noon.Add(time.Minute), 0
 	for range 50 {
-		if th.admit("alice", office, later) == 0 {
+		if th.wait("alice", office, later) == 0 {
 			admitted++
 		}
 	}
@@ -82,7 +82,7 @@ func TestThrottleAtOneAddressDoesNotTouchAnother(t *testing.T) {
 	for i := range 2000 {
 		guess(th, "alice", attacker, noon.Add(time.Duration(i)*time.Millisecond))
 	}
-	if wait := th.admit("alice", office, noon.Add(2*time.Second)); wait != 0 {
+	if wait := th.wait("alice", office, noon.Add(2*time.Second)); wait != 0 {
 		t.Errorf("the owner waits %v for failures of another address, want none", wait)
 	}
 }
@@ -97,10 +97,10 @@ func TestThrottleCountsAnAddressOverAllUIDs(t *testing.T) {
 	if admitted != addressBurst {
 		t.Errorf("%d failures were admitted at once, want %d", admitted, addressBurst)
 	}
-	if wait := th.admit("another", attacker, noon); wait != addressRefill {
+	if wait := th.wait("another", attacker, noon); wait != addressRefill {
 		t.Errorf("wait of the address is %v, want %v", wait, addressRefill)
 	}
-	if wait := th.admit("another", attacker, noon.Add(addressRefill)); wait != 0 {
+	if wait := th.wait("another", attacker, noon.Add(addressRefill)); wait != 0 {
 		t.Errorf("wait after a refill is %v, want none", wait)
 	}
 }
@@ -111,7 +111,7 @@ func TestThrottleLetsKnownNeighboursInAtABusyAddress(t *testing.T) {
 	for i := range 1000 {
 		guess(th, fmt.Sprintf("user-%d", i), office, noon)
 	}
-	if wait := th.admit("alice", office, noon); wait != 0 {
+	if wait := th.wait("alice", office, noon); wait != 0 {
 		t.Errorf("alice waits %v for her neighbours' failures, want none", wait)
 	}
 }
@@ -134,16 +134,16 @@ func TestThrottleSeesOneHostBehindManyIPv6Addresses(t *testing.T) {
 	for i := range pairFree {
 		guess(th, "alice", netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x", i+1)), noon)
 	}
-	if th.admit("alice", netip.MustParseAddr("2001:db8:1:2:ffff::1"), noon) == 0 {
+	if th.wait("alice", netip.MustParseAddr("2001:db8:1:2:ffff::1"), noon) == 0 {
 		t.Error("a new address of the same /64 starts afresh")
 	}
-	if wait := th.admit("alice", netip.MustParseAddr("2001:db8:1:3::1"), noon); wait != 0 {
+	if wait := th.wait("alice", netip.MustParseAddr("2001:db8:1:3::1"), noon); wait != 0 {
 		t.Errorf("another /64 waits %v, want none", wait)
 	}
 	for range pairFree {
 		guess(th, "bob", office, noon)
 	}
-	if th.admit("bob", netip.MustParseAddr("::ffff:"+office.String()), noon) == 0 {
+	if th.wait("bob", netip.MustParseAddr("::ffff:"+office.String()), noon) == 0 {
 		t.Error("the mapped form of an IPv4 address starts afresh")
 	}
 }
@@ -153,7 +153,7 @@ func TestThrottleCountsClientsWithoutAddressTogether(t *testing.T) {
 	for range pairFree {
 		guess(th, "alice", netip.Addr{}, noon)
 	}
-	if th.admit("alice", netip.Addr{}, noon) == 0 || th.admit("alice", office, noon) != 0 {
+	if th.wait("alice", netip.Addr{}, noon) == 0 || th.wait("alice", office, noon) != 0 {
 		t.Error("failures without an address are not counted, or counted against an address")
 	}
 }

@@ -31,7 +31,7 @@ func (a *api) exchangeCode(ctx context.Context, r *httpapi.Request) (*httpapi.Re
 	if err != nil {
 		return v.answer(ctx, nil, err)
 	}
-	recheck := vouched(c.UID, c.Subject, c.Type, c.Provider, c.Version)
+	recheck := vouched(c.UID, c.Subject, c.Provider, c.Version)
 	u, err := recheck(r.State)
 	if err != nil {
 		return v.answer(ctx, nil, err)

@@ -42,7 +42,7 @@ func (v *visit) agreed() (*httpapi.Response, error) {
 	if answer, err := only(v.r.Form["answer"]); err != nil || answer != "continue" {
 		return nil, refused("The login of the command line was cancelled.")
 	}
-	u, err := vouched(q.UID, q.Subject, v.kind, v.flow.Provider, v.flow.Version)(v.r.State)
+	u, err := vouched(q.UID, q.Subject, v.flow.Provider, v.flow.Version)(v.r.State)
 	if err != nil {
 		return nil, err
 	}

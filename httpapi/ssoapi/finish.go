@@ -33,7 +33,7 @@ func (v *visit) finish(ctx context.Context, id login.Identity) (*httpapi.Respons
 	if v.flow.Loopback != 0 {
 		return v.ask(u), nil
 	}
-	session, err := v.api.Login.Open(ctx, v.r, u, vouched(u.UID, u.Subject, v.kind, v.flow.Provider, v.flow.Version))
+	session, err := v.api.Login.Open(ctx, v.r, u, vouched(u.UID, u.Subject, v.flow.Provider, v.flow.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -43,15 +43,18 @@ func (v *visit) finish(ctx context.Context, id login.Identity) (*httpapi.Respons
 
 // vouched finds the user again in a later state, if it is the same person and the same configuration of the same provider still vouches
 // for it.
-func vouched(uid, subject, kind, provider string, version uint64) func(*state.State) (*iam.User, error) {
+func vouched(uid, subject, provider string, version uint64) func(*state.State) (*iam.User, error) {
 	return func(s *state.State) (*iam.User, error) {
-		u, ok := s.User(uid)
-		if p, known := s.Provider(provider); !ok || !known || p.Version != version || u.ProviderType != kind || u.ProviderID != provider || u.Subject != subject {
-			return nil, refused("The user or the login provider was changed or removed meanwhile.")
+		u, isUser := s.User(uid)
+		p, isProvider := s.Provider(provider)
+		if !isUser || !isProvider || p.Version != version || !p.Serves(u) || u.Subject != subject {
+			return nil, errChanged
 		}
 		return u, nil
 	}
 }
+
+var errChanged = refused("The user or the login provider was changed or removed meanwhile.")
 
 // end is what the browser gets. The page with the token sets no cookie at all (contract 5.7), so it leaves that of the flow, which
 // is used up, to expire.

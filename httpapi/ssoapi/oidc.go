@@ -31,7 +31,7 @@ func (a *api) oidcCallback(ctx context.Context, r *httpapi.Request) (*httpapi.Re
 }
 
 func (v *visit) oidc(ctx context.Context) (*httpapi.Response, error) {
-	in, err := readAnswer(v.r.Query)
+	in, err := readReply(v.r.Query)
 	if err != nil {
 		return nil, err
 	}
@@ -57,28 +57,28 @@ func (v *visit) oidc(ctx context.Context) (*httpapi.Response, error) {
 
 // exchange asks the provider whose the code is. From here on a login with this flow is finished by this request or never, unless the
 // provider was not even asked for want of a place.
-func (v *visit) exchange(ctx context.Context, c oidc.Config, in answer) (oidc.Identity, error) {
+func (v *visit) exchange(ctx context.Context, c oidc.Config, in reply) (oidc.Identity, error) {
 	release, err := v.api.exchanges.take(ctx, login.ClientOf(v.r.Client))
 	if err != nil {
 		return oidc.Identity{}, err
 	}
 	defer release()
-	if err := v.spend(v.one()); err != nil {
+	if err := v.spend(v.item()); err != nil {
 		return oidc.Identity{}, err
 	}
 	who, err := v.api.OIDC.Exchange(ctx, c, in.code, in.iss, v.flow.Nonce, v.flow.Verifier)
 	if errors.Is(err, web.ErrBusy) && !errors.Is(err, oidc.ErrRedeemed) {
-		v.api.used.GiveBack(v.one().ID)
+		v.api.used.GiveBack(v.item().ID)
 		v.spent = false
 	}
 	return who, err
 }
 
-// answer is what an OpenID Connect provider sends a browser back with.
-type answer struct{ state, code, iss, failure string }
+// reply is what an OpenID Connect provider sends a browser back with.
+type reply struct{ state, code, iss, failure string }
 
-// readAnswer reads the query of the callback.
-func readAnswer(q url.Values) (in answer, err error) {
+// readReply reads the query of the callback.
+func readReply(q url.Values) (in reply, err error) {
 	for name, member := range map[string]*string{"state": &in.state, "code": &in.code, "iss": &in.iss, "error": &in.failure} {
 		if *member, err = only(q[name]); err != nil {
 			return in, err

@@ -16,9 +16,6 @@ import (
 	"gatehouse/httpapi/page"
 )
 
-// component names this service in audit records of logins as the original does (contract 7.6).
-const component = "bouncer"
-
 // The results of logins, as metric labels.
 const (
 	resultOK     = "ok"
@@ -80,7 +77,7 @@ func (v *visit) judge(err error) (f *fault.Error, result, reason string) {
 	case errors.Is(err, web.ErrBusy):
 		return errBusy, resultBusy, errBusy.Description
 	case fault.Is(err, fault.Conflict): // between the answer of the provider and the log
-		reason = "The user or the login provider was changed or removed meanwhile."
+		reason = errChanged.Error()
 	case errors.Is(err, login.ErrOtherSubject) && errors.As(err, &f):
 		return f, resultDenied, login.ErrOtherSubject.Error()
 	case errors.As(err, &f):
@@ -114,7 +111,7 @@ func (v *visit) failed(reason string) *fault.Error {
 
 // failurePage shows to people with a browser why they are not signed in.
 func failurePage(r *httpapi.Request, f *fault.Error) *httpapi.Response {
-	if !wantsPage(r) || f.Code == fault.MissingQueryParameters { // what no page of ours asks for
+	if !r.AcceptsPages() || f.Code == fault.MissingQueryParameters { // what no page of ours asks for
 		return nil
 	}
 	return page.Error("You are not signed in", f.Description, "/login")
@@ -139,7 +136,7 @@ func (v *visit) succeeded(reason string) {
 func (v *visit) count(result string) { v.r.CountLogin(v.kind, result) }
 
 func (v *visit) record(allow bool, reason string) {
-	v.r.Audit(httpapi.Record{Component: component, UID: login.Shown(v.uid), Action: v.kind + "-login", Object: v.shownProvider(), Allow: allow, Reason: reason})
+	v.r.Audit(httpapi.Record{Component: login.Component, UID: login.Shown(v.uid), Action: v.kind + "-login", Object: v.shownProvider(), Allow: allow, Reason: reason})
 }
 
 // shownProvider is the provider as it may stand in logs and records: of SAML it comes from the path.

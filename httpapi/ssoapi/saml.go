@@ -54,7 +54,7 @@ func (v *visit) assertion(ctx context.Context) (*httpapi.Response, error) {
 	}
 	first := []flow.Item{{ID: "assertion " + p.ID + " " + who.ID, Until: who.NotOnOrAfter}} // hostile M15
 	if came {
-		first = append(first, v.one())
+		first = append(first, v.item())
 	}
 	if err := v.spend(first...); err != nil {
 		return nil, err
@@ -132,7 +132,7 @@ func (v *visit) handle(ctx context.Context) (*httpapi.Response, error) {
 	if p.Version != h.Version {
 		return nil, errProvider
 	}
-	if err := v.spend(v.one()); err != nil { // and with the flow its handle
+	if err := v.spend(v.item()); err != nil { // and with the flow its handle
 		return nil, err
 	}
 	return v.finish(ctx, login.Named(h.Name, h.Name, h.Description))

@@ -48,15 +48,10 @@ func wanted(q url.Values) (kind, id string) {
 // unknown sends a browser back to the user interface with the reason; a program gets it as an error.
 func unknown(r *httpapi.Request, id string) (*httpapi.Response, error) {
 	reason := page.UnknownProvider(id)
-	if !wantsPage(r) {
+	if !r.AcceptsPages() {
 		return nil, fault.New(fault.BadRequest, "%s", reason)
 	}
 	return redirect(http.StatusSeeOther, "/?iam-error="+strings.ReplaceAll(url.QueryEscape(reason), "+", "%20")), nil
-}
-
-// wantsPage reports whether a person with a browser asks.
-func wantsPage(r *httpapi.Request) bool {
-	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
 }
 
 func redirect(status int, location string) *httpapi.Response {

@@ -94,8 +94,8 @@ func (v *visit) spend(items ...flow.Item) error {
 	return nil
 }
 
-// one is the flow of the visit as something to be spent.
-func (v *visit) one() flow.Item { return flow.Item{ID: "flow " + v.flow.ID, Until: v.flow.Ends()} }
+// item is the flow of the visit as something to be spent.
+func (v *visit) item() flow.Item { return flow.Item{ID: "flow " + v.flow.ID, Until: v.flow.Ends()} }
 
 // noCookie explains to a person what is needed so that the next login works. Nothing of the request is in it.
 func (v *visit) noCookie() string {
