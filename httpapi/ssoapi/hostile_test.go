@@ -1,24 +1,20 @@
 package ssoapi
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/fsm/command"
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi/apitest"
+	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/flow"
 	"gatehouse/httpapi/login/oidc"
 )
-
-// same is another tab of the browser: it has the cookies that this one has now.
-func (b *browser) same() *browser {
-	return &browser{t: b.t, cookies: maps.Clone(b.cookies), accept: b.accept, from: b.from}
-}
 
 // planted is what nobody must ever be shown.
 const planted = `<script>alert("planted")</script>`
@@ -63,21 +59,37 @@ func TestHostileOIDCRows(t *testing.T) {
 				t.Errorf("%d exchanges, with the issuers %q", n, h.idp.iss)
 			}
 		},
-		"O12": func(t *testing.T, h *house) { // deleted, changed, made anew; between start and callback, and during the exchange
-			changes := map[string]func(){
-				"changed": func() { h.touch("dex") },
-				"deleted": func() { h.Do(command.DeleteProvider{Type: iam.OIDC, ID: "dex"}) },
+		"O8": func(t *testing.T, h *house) { // other spellings of the first superuser are somebody else, or nobody
+			for _, name := range []string{apitest.Root, strings.Repeat("a", 10<<10), ""} {
+				if got := newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", name); got.Status < 400 {
+					t.Errorf("%.40q is logged in", name)
+				}
 			}
-			for _, name := range []string{"changed", "deleted"} {
+			for _, name := range []string{strings.ToUpper(apitest.Root), " " + apitest.Root, apitest.Root + "\u200b"} {
+				newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", name).OK(t, http.StatusSeeOther)
+				u, ok := h.Leader().State().User(login.SanitizeUID(name))
+				if !ok || u.ProviderType != iam.OIDC || h.Leader().State().Member("superusers", u.UID) {
+					t.Errorf("%q is the user %+v", name, u)
+				}
+			}
+		},
+		"O12": func(t *testing.T, h *house) { // changed, made anew, deleted; between start and callback, and during the exchange
+			deleted := func() { h.Do(command.DeleteProvider{Type: iam.OIDC, ID: "dex"}) }
+			anew := func() { deleted(); h.Do(command.CreateProvider{Provider: *dex()}) }
+			for _, change := range []func(){func() { h.touch("dex") }, anew, deleted} {
 				b := newBrowser(t)
 				state := b.start(h.Leader(), "oidc-provider=dex").Get("state")
-				changes[name]()
+				change()
 				refusedWith(t, b.get(h.Follower(), callbackOf(state, "alice")), "changed or removed")
 			}
-			b := newBrowser(t)
+			if n := h.idp.count(); n != 0 {
+				t.Errorf("%d codes were shown to a provider that is another one than the login began with", n)
+			}
 			h.Do(command.CreateProvider{Provider: *dex()})
-			h.idp.during = changes["deleted"]
-			refusedWith(t, b.login(h.Leader(), h.Leader(), "oidc-provider=dex", "alice"), "changed or removed")
+			for _, change := range []func(){anew, deleted} {
+				h.idp.during = change
+				refusedWith(t, newBrowser(t).login(h.Leader(), h.Leader(), "oidc-provider=dex", "alice"), "changed or removed")
+			}
 			if _, ok := h.Leader().State().User("alice"); ok {
 				t.Error("a provider that is gone vouched for a user")
 			}
@@ -90,6 +102,18 @@ func TestHostileOIDCRows(t *testing.T) {
 			refusedWith(t, b.get(h.Leader(), callbackOf(state, "alice")), "The code is not valid.")
 			h.idp.exchange = nil
 			refusedWith(t, tab.get(h.Leader(), callbackOf(state, "alice")), "used before")
+		},
+		"L26": func(t *testing.T, h *house) { // many first logins of one person at once, at any master
+			var wg sync.WaitGroup
+			for i := range 8 {
+				wg.Go(func() {
+					at(t, i).login(h.Masters[i%2], h.Masters[(i+1)%2], "oidc-provider=dex", "alice").OK(t, http.StatusSeeOther)
+				})
+			}
+			wg.Wait()
+			if u, ok := h.Leader().State().User("alice"); !ok || u.ProviderID != "dex" {
+				t.Errorf("user %+v", u)
+			}
 		},
 		"O14": shownErrors,
 		"H25": shownErrors,
@@ -214,16 +238,30 @@ func TestHostileSAMLRows(t *testing.T) {
 			h.Follower().Call(apitest.Call{Method: "GET", Path: acsPath + "-url"}).Want(t, http.StatusUnauthorized, "ERR_UNAUTHENTICATED")
 			h.Follower().Call(apitest.Call{Method: "GET", Path: strings.Replace(acsPath, "adfs", "dex", 1) + "-url", Token: h.Token(apitest.Root)}).Want(t, http.StatusBadRequest, "")
 		},
-		"M26": func(t *testing.T, h *house) { // deleted or changed on every step of the way
+		"M26": func(t *testing.T, h *house) { // deleted, made anew or changed on every step of the way
+			deleted := func() { h.Do(command.DeleteProvider{Type: iam.SAML, ID: "adfs"}) }
+			anew := func() { deleted(); h.Do(command.CreateProvider{Provider: *adfs()}) }
+			for _, change := range []func(){func() { h.touch("adfs") }, anew} { // while the answer is verified, with the cookie and without
+				b := newBrowser(t)
+				id := b.start(h.Leader(), "saml-provider=adfs").Get("RelayState")
+				h.idp.verifying = change
+				refusedWith(t, b.same().submit(h.Leader(), acsPath, id, response{ID: "with " + id, UID: "carol", To: "id-" + id}), "changed or removed")
+				got := b.post(h.Leader(), acsPath, id, response{ID: "without " + id, UID: "carol", To: "id-" + id}).OK(t, http.StatusSeeOther)
+				h.idp.verifying = nil
+				refusedWith(t, b.get(h.Leader(), location(t, got).String()), "changed or removed")
+			}
 			b := newBrowser(t)
 			id := b.start(h.Leader(), "saml-provider=adfs").Get("RelayState")
 			got := b.post(h.Leader(), acsPath, id, response{ID: "a1", UID: "carol", To: "id-" + id}).OK(t, http.StatusSeeOther)
 			h.touch("adfs")
 			refusedWith(t, b.same().submit(h.Leader(), acsPath, id, response{ID: "a2", UID: "carol", To: "id-" + id}), "changed or removed")
 			refusedWith(t, b.same().get(h.Leader(), location(t, got).String()), "changed or removed")
-			h.Do(command.DeleteProvider{Type: iam.SAML, ID: "adfs"})
+			deleted()
 			refusedWith(t, b.same().submit(h.Leader(), acsPath, id, response{ID: "a3", UID: "carol", To: "id-" + id}), "changed or removed")
 			refusedWith(t, b.get(h.Leader(), location(t, got).String()), "changed or removed")
+			if _, ok := h.Leader().State().User("carol"); ok {
+				t.Error("a provider that is gone vouched for a user")
+			}
 		},
 	} {
 		t.Run(id, func(t *testing.T) { run(t, newHouse(t, 2)) })

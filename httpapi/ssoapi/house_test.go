@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -178,6 +179,11 @@ type browser struct {
 }
 
 func newBrowser(t testing.TB) *browser { return &browser{t: t, cookies: map[string]string{}} }
+
+// same is another tab of the browser: it has the cookies that this one has now.
+func (b *browser) same() *browser {
+	return &browser{t: b.t, cookies: maps.Clone(b.cookies), accept: b.accept, from: b.from}
+}
 
 // html is what browsers accept.
 const html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
