@@ -67,6 +67,16 @@ func TestUsersOfTheDirectoryLogInAtEveryMaster(t *testing.T) {
 			}
 		})
 	}
+	counted(t, c, `gatehouse_directory_operations_total{operation="login",result="ok"}`)
+	counted(t, c, `gatehouse_directory_operations_total{operation="login",result="refused"}`)
+	counted(t, c, `gatehouse_directory_operation_duration_seconds_count{operation="login"}`)
+	for _, m := range c.Masters {
+		for _, name := range []string{"gatehouse_directory_connections ", `gatehouse_directory_sync_runs_total{result="ok"} `, `gatehouse_directory_sync_changes_total{change="users_created"} `} {
+			if text := metricsOf(t, c, m); !strings.Contains(text, "\n"+name) {
+				t.Errorf("%s does not tell %s", m.Name, name)
+			}
+		}
+	}
 	if all := usersOf(t, c, c.Masters[0], ""); all["LOGIN0"].UID != "" {
 		t.Error("a user has two names")
 	}

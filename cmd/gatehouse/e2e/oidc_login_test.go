@@ -37,6 +37,7 @@ func TestAnOpenIDLoginGoesThroughEveryMaster(t *testing.T) {
 	if !record.Remote || record.Type != "oidc" || record.Provider != c.id {
 		t.Errorf("user %s: %s", uid, answer.Body)
 	}
+	counted(t, c.cluster, `gatehouse_provider_requests_total{result="ok"}`)
 	// The user is known now, and comes again without a form: the provider remembers the browser.
 	if page = c.login(t, v, c.cluster.Masters[2], "", "nobody-asks"); page.Status != http.StatusSeeOther || page.Header.Get("Location") != "/" {
 		t.Errorf("second login: %d to %q, %s", page.Status, page.Header.Get("Location"), page.Body)
