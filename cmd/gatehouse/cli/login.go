@@ -42,6 +42,7 @@ func (a *app) loginCommand() *cobra.Command {
 		Example: "  gatehouse login --url https://cluster.example --uid alice\n" +
 			"  gatehouse login --url https://m1.example,https://m2.example --name prod --uid alice --password-file password.txt\n" +
 			"  gatehouse login --url https://cluster.example --ca-cert dcos-ca.crt --name ci --service-key deployer.json\n" +
+			"  gatehouse login --url https://cluster.example --name sso --provider company\n" +
 			"  gatehouse login --name prod",
 		Args: NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.login(cmd, &f) },

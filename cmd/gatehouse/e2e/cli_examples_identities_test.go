@@ -3,10 +3,14 @@
 package e2e
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"net/http"
+	"os"
+	"time"
 
 	"gatehouse/cmd/gatehouse/e2e/rig"
 )
@@ -35,6 +39,39 @@ func (p *play) providers() []scene {
 			return nil
 		}},
 	}
+}
+
+// company is an OpenID provider whose page, once the command line opens it, somebody goes through as alice.
+func (p *play) company() []string {
+	m := p.cluster.Masters[0]
+	o := rig.OIDCOptions{Accounts: accounts, RedirectURIs: []string{m.API + "/acs/api/v1/auth/oidc/callback"}}
+	company := &openIDCompany{must[*rig.OIDCProvider](p.t)(rig.StartOIDCProvider(p.t.Context(), p.t.TempDir(), o)), p.cluster, m, "company"}
+	p.t.Cleanup(company.Close)
+	ask(p.t, p.cluster, http.StatusCreated, rig.Request{Method: http.MethodPut, URL: m.API + "/acs/api/v1/auth/oidc/providers/company",
+		Token: superuser(p.t, p.cluster), Body: company.Configuration(m.API)})
+	opened := p.path("opened")
+	p.desk.script(p.t, "xdg-open", `printf %s "$1" >'`+opened+`.new' && mv '`+opened+`.new' '`+opened+`'`)
+	v, done := company.visitor(p.t), make(chan struct{})
+	p.t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		var start []byte
+		err := rig.Await(p.t.Context(), 60*time.Second, "the command line opens a page", func(context.Context) (err error) {
+			start, err = os.ReadFile(opened)
+			return err
+		})
+		end := ""
+		if err == nil {
+			end, err = company.agree(p.t.Context(), v, string(start))
+		}
+		if err == nil {
+			_, err = v.Get(p.t.Context(), end)
+		}
+		if err != nil {
+			p.t.Errorf("log in through the provider: %v", err)
+		}
+	}()
+	return nil
 }
 
 // metadata are those of a SAML provider that nobody will ask.

@@ -116,7 +116,8 @@ const alicesPassword = "wonderland-22"
 // newPlay forms a cluster whose key file has two keys, and makes alice a superuser.
 func newPlay(t *testing.T) *play {
 	p := &play{desk: newDesk(t), t: t}
-	p.cluster = must[*rig.Cluster](t)(rig.Prepare(t.Context(), rig.Options{Dir: t.TempDir(), Binary: binary}))
+	p.cluster = must[*rig.Cluster](t)(rig.Prepare(t.Context(), rig.Options{Dir: t.TempDir(), Binary: binary,
+		Wrap: func(m *rig.Master) { m.Env = append(m.Env, "GATEHOUSE_ALLOW_INSECURE_PROVIDERS=true") }})) // that of the examples is on loopback
 	finish(t, p.cluster)
 	must[string](t)(p.cluster.Run(t.Context(), "", "keygen", "--add", p.cluster.KeyFile))
 	for _, m := range p.cluster.Masters {
@@ -182,7 +183,11 @@ func (p *play) logins() []scene {
 		{line: "gatehouse service-account create deployer --secret-file deployer.json"},
 		{line: "gatehouse login --url https://cluster.example --ca-cert dcos-ca.crt --name ci --service-key deployer.json"},
 		{line: "gatehouse login --name prod", typed: []string{"Password of alice at prod", alicesPassword}},
+		{line: "gatehouse login --url https://cluster.example --name sso --provider company", before: p.company},
 		{line: "gatehouse cluster remove old", before: func() []string {
+			for _, line := range []string{"cluster remove sso", "user delete --yes alice@example.com --cluster prod", "provider remove --yes company --cluster prod"} {
+				p.good(p.t, "gatehouse "+line)
+			}
 			p.login(p.t, p.cluster, "old")
 			return nil
 		}},

@@ -144,6 +144,33 @@ func (c *openIDCompany) loginOfCommandLine(t *testing.T, home string) (login fun
 	return login, awaitFile(t, opened)
 }
 
+// agree goes from the page that a command line opens through the provider, as alice, and agrees to what is asked. It answers where the
+// browser goes then.
+func (c *openIDCompany) agree(ctx context.Context, v *rig.Visitor, start string) (end string, err error) {
+	page, err := v.Get(ctx, start)
+	if err == nil {
+		page, err = c.LogIn(ctx, v, page, "alice")
+	}
+	if err == nil {
+		page, err = v.Follow(ctx, page)
+	}
+	if err != nil {
+		return "", err
+	}
+	form, err := page.Form()
+	if err != nil || !strings.Contains(page.Body, "wants to sign in as <strong>alice@example.com</strong>") {
+		return "", fmt.Errorf("nobody is asked: %v, %d %s", err, page.Status, page.Body)
+	}
+	form.Fields.Set("answer", "continue")
+	if page, err = v.Post(ctx, form.Action, form.Fields); err != nil {
+		return "", err
+	}
+	if end, err = page.Redirect(); err == nil && (!strings.HasPrefix(end, "http://127.0.0.1:") || !strings.Contains(end, "/?code=")) {
+		err = fmt.Errorf("the login ends at %d %q: %s", page.Status, end, page.Body)
+	}
+	return end, err
+}
+
 // TestTheCommandLineLogsInThroughAProvider has somebody with a browser of few words end the login that the command line began.
 func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	c := startCompany(t, rig.OIDCOptions{})
@@ -153,21 +180,9 @@ func TestTheCommandLineLogsInThroughAProvider(t *testing.T) {
 	home := t.TempDir()
 	login, start := c.loginOfCommandLine(t, home)
 	v := c.visitor(t)
-	page := must[*rig.Page](t)(v.Get(t.Context(), start))
-	page = must[*rig.Page](t)(c.LogIn(t.Context(), v, page, "alice"))
-	back := must[string](t)(page.Redirect())
-	page = must[*rig.Page](t)(v.Get(t.Context(), back))
-	if !strings.Contains(page.Body, "wants to sign in as <strong>alice@example.com</strong>") {
-		t.Fatalf("nobody is asked: %d %s", page.Status, page.Body)
-	}
-	form := must[rig.Form](t)(page.Form())
-	form.Fields.Set("answer", "continue")
-	page = must[*rig.Page](t)(v.Post(t.Context(), form.Action, form.Fields))
-	end := must[string](t)(page.Redirect())
-	if !strings.HasPrefix(end, "http://127.0.0.1:") || !strings.Contains(end, "/?code=") {
-		t.Fatalf("the login ends at %d %q: %s", page.Status, end, page.Body)
-	}
-	if page = must[*rig.Page](t)(v.Get(t.Context(), end+"x")); page.Status != 401 { // somebody else's code
+	end := must[string](t)(c.agree(t.Context(), v, start))
+	page := must[*rig.Page](t)(v.Get(t.Context(), end+"x")) // somebody else's code
+	if page.Status != 401 {
 		t.Errorf("another code: %d %s", page.Status, page.Body)
 	}
 	if page = must[*rig.Page](t)(v.Get(t.Context(), end)); page.Status != 200 || !strings.Contains(page.Body, "You may close this window.") {
