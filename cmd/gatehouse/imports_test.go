@@ -46,7 +46,7 @@ var house = map[string][]string{
 	"keyring/token":             {"fsm/iam", "keyring"},
 
 	"httpapi":             {"fsm/fault", "fsm/iam", "fsm/state", "httpapi/audit"},
-	"httpapi/apitest":     {"fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "keyring", "keyring/password", "keyring/token"}, // a cluster for tests of handlers
+	"httpapi/apitest":     {"fsm", "fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/keyholder", "keyring", "keyring/password", "keyring/token"}, // a cluster for tests of handlers
 	"httpapi/audit":       {},
 	"httpapi/auditapi":    {"fsm/command", "fsm/fault", "fsm/state", "httpapi", "httpapi/audit"},
 	"httpapi/client":      {},                                      // for programs outside: nothing of the server

@@ -1,12 +1,13 @@
 package apitest
 
 import (
-	"bytes"
+	"bufio"
 	"cmp"
 	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"gatehouse/fsm/fault"
@@ -14,6 +15,7 @@ import (
 
 // Call is one request of a client.
 type Call struct {
+	// Path is sent as it stands, with what follows a question mark.
 	Method, Path string
 	// Body is sent as it is, with Type as its content type unless that is empty; nil sends none.
 	Body []byte
@@ -35,15 +37,19 @@ type Answer struct {
 }
 
 // Request is the call as the server sees it.
-func (c Call) Request() *http.Request {
+func (c Call) Request() *http.Request { return must(c.Wire()) }
+
+// Wire reads the call as net/http's server does, so that no client of Go's cleans up the path first. The error is one that the
+// server answers by itself.
+func (c Call) Wire() (*http.Request, error) {
 	if c.JSON != "" {
 		c.Body, c.Type = []byte(c.JSON), "application/json"
 	}
-	var body io.Reader
-	if c.Body != nil {
-		body = bytes.NewReader(c.Body)
+	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: example.com\r\nContent-Length: %d\r\n\r\n%s", c.Method, c.Path, len(c.Body), c.Body)
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+	if err != nil {
+		return nil, err
 	}
-	r := httptest.NewRequest(c.Method, c.Path, body)
 	if c.Type != "" {
 		r.Header.Set("Content-Type", c.Type)
 	}
@@ -54,24 +60,21 @@ func (c Call) Request() *http.Request {
 		r.Header.Set(name, value)
 	}
 	r.RemoteAddr = cmp.Or(c.From, "192.0.2.10") + ":4711"
-	return r
+	return r, nil
 }
 
-// Call sends the request to the master.
-func (m *Master) Call(c Call) Answer {
+// Through sends the call through a door of a master.
+func (c Call) Through(door http.Handler) Answer {
 	w := httptest.NewRecorder()
-	m.Public.ServeHTTP(w, c.Request())
+	door.ServeHTTP(w, c.Request())
 	return Answer{w.Code, w.Header(), w.Body.String()}
 }
 
-// Admin sends the request through the admin socket.
-func (m *Master) Admin(c Call) Answer {
-	r := c.Request()
-	r.RemoteAddr = "@"
-	w := httptest.NewRecorder()
-	m.Server.Admin().ServeHTTP(w, r)
-	return Answer{w.Code, w.Header(), w.Body.String()}
-}
+// Call sends a call of a client.
+func (m *Master) Call(c Call) Answer { return c.Through(m.Public) }
+
+// Admin sends a call through the admin socket.
+func (m *Master) Admin(c Call) Answer { return c.Through(m.Socket) }
 
 // Problem is an error body.
 type Problem struct{ Title, Description, Code, Message string }
@@ -109,6 +112,13 @@ func (a Answer) Problem(t testing.TB) (p Problem) {
 	t.Helper()
 	a.Into(t, &p)
 	return p
+}
+
+// Code is that of an error body, "" if there is none.
+func (a Answer) Code() string {
+	var p Problem
+	_ = json.Unmarshal([]byte(a.Body), &p) // what is no error body has no code
+	return p.Code
 }
 
 // Object is a JSON object of strings: names and values by turns.

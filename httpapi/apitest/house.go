@@ -40,8 +40,9 @@ type Options struct {
 	Funnel func(m *Master, o *httpapi.Options)
 	// Peer, if set, is the door for other masters, in front of that of the funnel. RemoteAddr is the id of who asks.
 	Peer func(m *Master, funnel http.Handler) http.Handler
-	// Authorization is httpapi.AuthorizationEnterprise when empty.
+	// Authorization and Edition are those of httpapi when empty.
 	Authorization httpapi.Authorization
+	Edition       httpapi.Edition
 	// Start is when the house begins, Noon when zero.
 	Start time.Time
 	// Real clocks run by themselves.
@@ -138,6 +139,18 @@ func (h *House) Restart(i int) *Master {
 	next.catchUp(uint64(len(h.log)))
 	h.Masters[i] = next
 	return next
+}
+
+// Rewind undoes what happened since the log had that many entries. What masters keep beside their state is not undone.
+func (h *House) Rewind(entries int) {
+	h.T.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.log = h.log[:entries:entries]
+	for _, m := range h.Masters {
+		m.Machine = m.newMachine()
+	}
+	h.leading().catchUp(uint64(entries))
 }
 
 // Do submits a command behind the API's back, on nobody's behalf.

@@ -21,12 +21,15 @@ import (
 type Master struct {
 	*fsm.Machine
 	House *House
-	// Public is what clients reach.
-	Public http.Handler
+	// Public is what clients reach, Internal the listener whose policy queries need no token, Socket the admin socket.
+	Public, Internal, Socket http.Handler
+
 	Server *httpapi.Server
 	// Logs and Audits collect what the master writes.
 	Logs, Audits *Buffer
 	Logger       *slog.Logger
+	// Auditor writes Audits; nil of a quiet master.
+	Auditor *audit.Log
 	// Own is what the tests of a package keep of a master; Options.Routes sets it.
 	Own any
 
@@ -38,20 +41,17 @@ type Master struct {
 func (h *House) newMaster(id string, logs, audits *Buffer) *Master {
 	m := &Master{House: h, id: id, Logs: logs, Audits: audits}
 	m.Logger = slog.New(slog.NewJSONHandler(m.Logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	options := fsm.Options{MaxLevel: newest}
-	if h.options.OnPublish != nil {
-		options.OnPublish = func(s *state.State) { h.options.OnPublish(m, s) }
-	}
-	m.Machine = fsm.New(options)
-	auditor := audit.NewPlain(m.Audits, audit.Logfmt)
+	m.Machine = m.newMachine()
 	if h.options.Quiet {
-		m.Logger, auditor = slog.New(slog.DiscardHandler), nil
+		m.Logger = slog.New(slog.DiscardHandler)
 	} else {
-		h.T.Cleanup(func() { _ = auditor.Close(context.Background()) })
+		m.Auditor = audit.NewPlain(m.Audits, audit.Logfmt)
+		h.T.Cleanup(func() { _ = m.Auditor.Close(context.Background()) })
 	}
 	o := httpapi.Options{
 		Routes: h.options.Routes(m), Cluster: m, Machine: m, Verifier: verifier{token.NewVerifier(0)}, Status: m, Logger: m.Logger,
-		Auditor: auditor, Authorization: h.options.Authorization, Now: h.Clock.Now,
+		PeerOf:  func(r *http.Request) string { return r.RemoteAddr },
+		Auditor: m.Auditor, Authorization: h.options.Authorization, Edition: h.options.Edition, Now: h.Clock.Now,
 	}
 	if h.options.Funnel != nil {
 		h.options.Funnel(m, &o)
@@ -65,8 +65,27 @@ func (h *House) newMaster(id string, logs, audits *Buffer) *Master {
 	if h.options.Peer != nil {
 		m.peer = h.options.Peer(m, m.peer)
 	}
-	m.Public = m.Server.Public(httpapi.KindIAM | httpapi.KindSecrets | httpapi.KindInternal)
+	m.openDoors()
 	return m
+}
+
+func (m *Master) openDoors() {
+	m.Public = m.Server.Public(httpapi.KindIAM | httpapi.KindSecrets)
+	m.Internal = m.Server.Public(httpapi.KindInternal)
+	admin := m.Server.Admin()
+	m.Socket = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = "@" // a socket has no addresses
+		admin.ServeHTTP(w, r)
+	})
+}
+
+// newMachine is a state machine at the beginning of the log.
+func (m *Master) newMachine() *fsm.Machine {
+	options := fsm.Options{MaxLevel: newest}
+	if publish := m.House.options.OnPublish; publish != nil {
+		options.OnPublish = func(s *state.State) { publish(m, s) }
+	}
+	return fsm.New(options)
 }
 
 // Submit puts a command of a handler into the log.
@@ -177,8 +196,8 @@ func (m *Master) catchUp(index uint64) {
 	}
 }
 
-// Health says that all is well.
-func (m *Master) Health() httpapi.Health { return httpapi.Health{} }
+// Health says that all is well, and of every master that it leads.
+func (m *Master) Health() httpapi.Health { return httpapi.Health{State: "leader", Leader: m.id} }
 
 // Masters lists none.
 func (m *Master) Masters(context.Context) []httpapi.Master { return nil }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // secretDeviations are the answers that the description of the Secrets API does not name. It knows no malformed request, no caller
@@ -44,31 +46,31 @@ var secretDeviations = []deviation{
 }
 
 // isList reports whether a request is one for a list.
-func isList(r request) bool { return strings.Contains(r.target, "list=true") }
+func isList(r apitest.Call) bool { return strings.Contains(r.Path, "list=true") }
 
 var secretShapes = []shape{
-	{"GET /secret/{store}/{path/to/secret}", "a list", func(r request, a answer) bool {
+	{"GET /secret/{store}/{path/to/secret}", "a list", func(r apitest.Call, a apitest.Answer) bool {
 		var list struct{ Array []string }
-		return isList(r) && a.header.Get("Content-Type") == "application/json" && json.Unmarshal([]byte(a.body), &list) == nil && list.Array != nil
+		return isList(r) && a.Header.Get("Content-Type") == "application/json" && json.Unmarshal([]byte(a.Body), &list) == nil && list.Array != nil
 	}, "the description has one answer for a secret and for a list (contract 6.1)"},
-	{"GET /secret/{store}/{path/to/secret}", "a file", func(r request, a answer) bool {
-		return !isList(r) && a.header.Get("Content-Type") == "application/octet-stream"
+	{"GET /secret/{store}/{path/to/secret}", "a file", func(r apitest.Call, a apitest.Answer) bool {
+		return !isList(r) && a.Header.Get("Content-Type") == "application/octet-stream"
 	}, "files came in 1.11, and never into the description (contract 6.3)"},
-	{"PUT /unseal/{store}", "a status with a nonce", func(_ request, a answer) bool { return statusWith(a, "nonce") },
+	{"PUT /unseal/{store}", "a status with a nonce", func(_ apitest.Call, a apitest.Answer) bool { return statusWith(a, "nonce") },
 		"who sends shares sees that they go to one attempt (ours)"},
-	{"GET /seal-status/{store}", "a status with a nonce", func(_ request, a answer) bool { return statusWith(a, "nonce") },
+	{"GET /seal-status/{store}", "a status with a nonce", func(_ apitest.Call, a apitest.Answer) bool { return statusWith(a, "nonce") },
 		"who sends shares sees that they go to one attempt (ours)"},
 	{"GET /ping", "a word", isPong, "the description gives it no type (contract 6.1)"},
 	{"GET /ping/backends/{backend}", "a word", isPong, "the description gives it no type (contract 6.1)"},
 	{"GET /ping/backends/all", "a word", isPong, "the description gives it no type (contract 6.1)"},
 }
 
-func isPong(_ request, a answer) bool { return a.body == "pong" }
+func isPong(_ apitest.Call, a apitest.Answer) bool { return a.Body == "pong" }
 
 // statusWith reports whether an answer is a seal status with one member of ours.
-func statusWith(a answer, member string) bool {
+func statusWith(a apitest.Answer, member string) bool {
 	var got map[string]any
-	if json.Unmarshal([]byte(a.body), &got) != nil || got[member] == nil {
+	if json.Unmarshal([]byte(a.Body), &got) != nil || got[member] == nil {
 		return false
 	}
 	for _, known := range []string{"sealed", "threshold", "shares", "progress", member} {
@@ -88,16 +90,16 @@ var publishedSecrets = sync.OnceValue(func() *surfaceOf {
 })
 
 // problemOfSecrets checks the form of an error (contract 6.5 and 9, decision 5).
-func problemOfSecrets(a answer) string {
+func problemOfSecrets(a apitest.Answer) string {
 	var p struct{ Title, Description, Code, Message string }
-	decoder := json.NewDecoder(strings.NewReader(a.body))
+	decoder := json.NewDecoder(strings.NewReader(a.Body))
 	decoder.DisallowUnknownFields()
 	switch err := decoder.Decode(&p); {
 	case err != nil:
 		return err.Error()
-	case a.header.Get("Content-Type") != "application/json":
-		return "it is of type " + a.header.Get("Content-Type")
-	case p.Title == "", p.Message == "", p.Message != p.Description, strings.Contains(a.body, "\n"):
+	case a.Header.Get("Content-Type") != "application/json":
+		return "it is of type " + a.Header.Get("Content-Type")
+	case p.Title == "", p.Message == "", p.Message != p.Description, strings.Contains(a.Body, "\n"):
 		return fmt.Sprintf("%+v", p)
 	}
 	return ""
@@ -113,7 +115,7 @@ var neverOfSecrets = map[string]string{
 }
 
 func TestEveryAnswerOfTheSecretsAPIFollowsThePublishedDescription(t *testing.T) {
-	h := newHouse(t, setting{})
+	h := newHouse(t, apitest.Options{Masters: 3})
 	seen := newAnswers(t, publishedSecrets())
 	h.look = seen.check
 	h.driveSecrets(t)
@@ -139,8 +141,8 @@ func (h *house) driveSecrets(t *testing.T) {
 	steps := append(driveStores(), driveSecretPaths()...)
 	for _, s := range steps {
 		got := h.do(s.method, s.target, token, s.body)
-		if got.status != s.status || got.code() != s.code {
-			t.Errorf("%s %s %.80s: got %d %s, want %d %s", s.method, s.target, s.body, got.status, strings.TrimSpace(got.body), s.status, s.code)
+		if got.Status != s.status || got.Code() != s.code {
+			t.Errorf("%s %s %.80s: got %d %s, want %d %s", s.method, s.target, s.body, got.Status, strings.TrimSpace(got.Body), s.status, s.code)
 		}
 	}
 	h.driveFiles(t, token)
@@ -151,11 +153,11 @@ func (h *house) driveSecrets(t *testing.T) {
 		if strings.Contains(s.target, "/ping") || s.code == "ERR_INVALID_SECRET_PATH" {
 			continue // for everybody
 		}
-		if got := h.do(s.method, s.target, "", s.body); got.status != http.StatusUnauthorized {
-			t.Errorf("%s %s without a token: got %d %s, want 401", s.method, s.target, got.status, got.body)
+		if got := h.do(s.method, s.target, "", s.body); got.Status != http.StatusUnauthorized {
+			t.Errorf("%s %s without a token: got %d %s, want 401", s.method, s.target, got.Status, got.Body)
 		}
-		if got := h.do(s.method, s.target, mallory, s.body); got.status != http.StatusForbidden || got.code() != "ERR_FORBIDDEN" {
-			t.Errorf("%s %s without a right: got %d %s, want 403", s.method, s.target, got.status, got.body)
+		if got := h.do(s.method, s.target, mallory, s.body); got.Status != http.StatusForbidden || got.Code() != "ERR_FORBIDDEN" {
+			t.Errorf("%s %s without a right: got %d %s, want 403", s.method, s.target, got.Status, got.Body)
 		}
 	}
 }
@@ -231,24 +233,24 @@ func driveSecretPaths() []step {
 func (h *house) driveFiles(t *testing.T, token string) {
 	t.Helper()
 	for _, c := range []struct {
-		r      request
+		r      apitest.Call
 		status int
 		code   string
 	}{
-		{request{method: "PUT", target: secretPath("file"), body: "\x00\xff", header: fileHeader}, 201, ""},
-		{request{method: "GET", target: secretPath("file")}, 200, ""},
-		{request{method: "GET", target: secretPath("file"), header: map[string]string{"Accept": "application/json"}}, 400, "ERR_UNSUPPORTED_ACCEPT"},
-		{request{method: "GET", target: secretPath("a/b"), header: map[string]string{"Accept": "application/octet-stream"}}, 400, "ERR_UNSUPPORTED_ACCEPT"},
-		{request{method: "GET", target: secretPath("a/b"), header: map[string]string{"Accept": "text/html, application/*;q=0.5"}}, 200, ""},
-		{request{method: "PUT", target: secretPath("x"), body: "x", header: map[string]string{"Content-Type": "text/plain"}}, 400, "ERR_UNSUPPORTED_CONTENT_TYPE"},
-		{request{method: "PATCH", target: secretPath("a/b"), body: "x", header: map[string]string{"Content-Type": "text/plain"}}, 400, "ERR_UNSUPPORTED_CONTENT_TYPE"},
-		{request{method: "PUT", target: secretPath("y"), body: `{"value":"x"}`, header: map[string]string{"Content-Type": "application/json; charset=UTF-8"}}, 201, ""},
-		{request{method: "PATCH", target: secretPath("a/b"), body: `{"value":"x"}`, header: map[string]string{"If-Match": `"99.99"`}}, 412, "ERR_PRECONDITION_FAILED"},
-		{request{method: "DELETE", target: secretPath("a/b"), header: map[string]string{"If-Match": `"99.99"`}}, 412, "ERR_PRECONDITION_FAILED"},
+		{apitest.Call{Method: "PUT", Path: secretPath("file"), Body: []byte("\x00\xff"), Type: "application/octet-stream"}, 201, ""},
+		{apitest.Call{Method: "GET", Path: secretPath("file")}, 200, ""},
+		{apitest.Call{Method: "GET", Path: secretPath("file"), Header: map[string]string{"Accept": "application/json"}}, 400, "ERR_UNSUPPORTED_ACCEPT"},
+		{apitest.Call{Method: "GET", Path: secretPath("a/b"), Header: map[string]string{"Accept": "application/octet-stream"}}, 400, "ERR_UNSUPPORTED_ACCEPT"},
+		{apitest.Call{Method: "GET", Path: secretPath("a/b"), Header: map[string]string{"Accept": "text/html, application/*;q=0.5"}}, 200, ""},
+		{apitest.Call{Method: "PUT", Path: secretPath("x"), Body: []byte("x"), Type: "text/plain"}, 400, "ERR_UNSUPPORTED_CONTENT_TYPE"},
+		{apitest.Call{Method: "PATCH", Path: secretPath("a/b"), Body: []byte("x"), Type: "text/plain"}, 400, "ERR_UNSUPPORTED_CONTENT_TYPE"},
+		{apitest.Call{Method: "PUT", Path: secretPath("y"), Body: []byte(`{"value":"x"}`), Type: "application/json; charset=UTF-8"}, 201, ""},
+		{apitest.Call{Method: "PATCH", Path: secretPath("a/b"), JSON: `{"value":"x"}`, Header: map[string]string{"If-Match": `"99.99"`}}, 412, "ERR_PRECONDITION_FAILED"},
+		{apitest.Call{Method: "DELETE", Path: secretPath("a/b"), Header: map[string]string{"If-Match": `"99.99"`}}, 412, "ERR_PRECONDITION_FAILED"},
 	} {
-		c.r.token = token
-		if got := h.ask(h.any().public, c.r); got.status != c.status || got.code() != c.code {
-			t.Errorf("%s %s %v: got %d %s, want %d %s", c.r.method, c.r.target, c.r.header, got.status, got.body, c.status, c.code)
+		c.r.Token = token
+		if got := h.ask(h.any().Public, c.r); got.Status != c.status || got.Code() != c.code {
+			t.Errorf("%s %s %v: got %d %s, want %d %s", c.r.Method, c.r.Path, c.r.Header, got.Status, got.Body, c.status, c.code)
 		}
 	}
 }
@@ -256,17 +258,17 @@ func (h *house) driveFiles(t *testing.T, token string) {
 // driveSeals seals the default store, asks for its secrets, and unseals it; and does with another by shares.
 func (h *house) driveSeals(t *testing.T, token string) {
 	t.Helper()
-	do := func(method, target, body string, status int, code string) answer {
+	do := func(method, target, body string, status int, code string) apitest.Answer {
 		t.Helper()
 		got := h.do(method, target, token, body)
-		if got.status != status || got.code() != code {
-			t.Errorf("%s %s: got %d %s, want %d %s", method, target, got.status, got.body, status, code)
+		if got.Status != status || got.Code() != code {
+			t.Errorf("%s %s: got %d %s, want %d %s", method, target, got.Status, got.Body, status, code)
 		}
 		return got
 	}
 	do("PUT", storePath("store", "shared"), `{"driver":"vault"}`, 201, "")
 	var made struct{ Keys []string }
-	do("PUT", storePath("init", "shared"), `{"shares":3,"threshold":2}`, 200, "").into(t, &made)
+	do("PUT", storePath("init", "shared"), `{"shares":3,"threshold":2}`, 200, "").Into(t, &made)
 	do("PUT", storePath("unseal", "shared"), object("key", made.Keys[0]), 200, "")
 	do("GET", storePath("seal-status", "shared"), "", 200, "")
 	do("PUT", storePath("unseal", "shared"), object("key", made.Keys[2]), 200, "")

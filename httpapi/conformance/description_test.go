@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // deviation is an answer that the description does not name.
@@ -43,9 +45,9 @@ var deviations = []deviation{
 }
 
 // excuse finds the row for an answer.
-func (p *surfaceOf) excuse(operation string, a answer) (int, bool) {
+func (p *surfaceOf) excuse(operation string, a apitest.Answer) (int, bool) {
 	i := slices.IndexFunc(p.deviations, func(d deviation) bool {
-		return d.status == a.status && strings.HasPrefix(operation, d.operations) && slices.Contains(d.codes, a.code())
+		return d.status == a.Status && strings.HasPrefix(operation, d.operations) && slices.Contains(d.codes, a.Code())
 	})
 	return i, i >= 0
 }
@@ -53,19 +55,19 @@ func (p *surfaceOf) excuse(operation string, a answer) (int, bool) {
 // shape is a body that the description does not know, of a status that it knows.
 type shape struct {
 	operation, name string
-	is              func(request, answer) bool
+	is              func(apitest.Call, apitest.Answer) bool
 	reason          string
 }
 
 // iamShapes are those of the IAM.
 var iamShapes = []shape{
-	{"POST /ldap/importgroup", "a number of users", func(_ request, a answer) bool {
-		return a.status == http.StatusCreated && strings.Contains(a.body, `"imported_user_count": `)
+	{"POST /ldap/importgroup", "a number of users", func(_ apitest.Call, a apitest.Answer) bool {
+		return a.Status == http.StatusCreated && strings.Contains(a.Body, `"imported_user_count": `)
 	}, "how many were imported is told of a whole import too (contract 4.6)"},
 }
 
 // shapeOf finds the row for an answer, -1 if there is none.
-func (p *surfaceOf) shapeOf(operation string, r request, a answer) int {
+func (p *surfaceOf) shapeOf(operation string, r apitest.Call, a apitest.Answer) int {
 	return slices.IndexFunc(p.shapes, func(s shape) bool { return s.operation == operation && s.is(r, a) })
 }
 
@@ -84,7 +86,7 @@ var elsewhere = map[string]int{
 }
 
 func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {
-	h := newHouse(t, setting{})
+	h := newHouse(t, apitest.Options{Masters: 3})
 	seen := newAnswers(t, publishedIAM())
 	h.look = seen.check
 	h.driveEverything(t)
@@ -106,7 +108,7 @@ func TestEveryAnswerFollowsThePublishedDescription(t *testing.T) {
 }
 
 func TestOperationsOfProvidersAndDirectoriesAnswerAsLongAsThereAreNone(t *testing.T) {
-	h := newHouse(t, setting{})
+	h := newHouse(t, apitest.Options{Masters: 3})
 	token := h.login(root, rootPassword)
 	left := maps.Clone(elsewhere)
 	for path, item := range published().Paths.Map() {
@@ -121,8 +123,8 @@ func TestOperationsOfProvidersAndDirectoriesAnswerAsLongAsThereAreNone(t *testin
 			if method != http.MethodGet && method != http.MethodDelete {
 				body = "{}"
 			}
-			if got := h.do(method, prefix+strings.ReplaceAll(path, "{provider-id}", "idp"), token, body); got.status != want {
-				t.Errorf("%s: got %d %s, want %d", name, got.status, got.body, want)
+			if got := h.do(method, prefix+strings.ReplaceAll(path, "{provider-id}", "idp"), token, body); got.Status != want {
+				t.Errorf("%s: got %d %s, want %d", name, got.Status, got.Body, want)
 			}
 		}
 	}

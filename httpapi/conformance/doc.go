@@ -7,5 +7,6 @@
 //   - The hostile cases of paths and of authorization are tests by their ids (hostile_*_test.go).
 //   - The ways from a URL to a resource id and back are fuzzed (fuzz_test.go).
 //
-// Followers apply an entry of the log only when they must: a row that answers from a state it has not confirmed is found out.
+// The masters are those of apitest, with the rows that house_test.go puts together. Followers apply an entry of the log only when
+// they must: a row that answers from a state it has not confirmed is found out.
 package conformance

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // step is one request of a superuser and the answer it must get.
@@ -26,8 +28,8 @@ func (h *house) driveEverything(t *testing.T) {
 	}
 	for _, s := range steps {
 		got := h.do(s.method, s.target, token, s.body)
-		if got.status != s.status || got.code() != s.code {
-			t.Errorf("%s %s %s: got %d %s, want %d %s", s.method, s.target, s.body, got.status, strings.TrimSpace(got.body), s.status, s.code)
+		if got.Status != s.status || got.Code() != s.code {
+			t.Errorf("%s %s %s: got %d %s, want %d %s", s.method, s.target, s.body, got.Status, strings.TrimSpace(got.Body), s.status, s.code)
 		}
 	}
 	h.driveLogins(t)
@@ -243,8 +245,8 @@ func (h *house) driveLogins(t *testing.T) {
 		{body: object("uid", "alice", "password", "wonderland", "token", "x"), status: 400},
 	} {
 		got := h.do("POST", loginPath, "", s.body)
-		if got.status != s.status || got.code() != s.code {
-			t.Errorf("login: got %d %s, want %d %s", got.status, got.body, s.status, s.code)
+		if got.Status != s.status || got.Code() != s.code {
+			t.Errorf("login: got %d %s, want %d %s", got.Status, got.Body, s.status, s.code)
 		}
 	}
 }
@@ -253,17 +255,17 @@ func (h *house) driveLogins(t *testing.T) {
 func (h *house) driveForms(t *testing.T, token string) {
 	t.Helper()
 	for what, c := range map[string]struct {
-		r      request
+		r      apitest.Call
 		status int
 	}{
-		"another type wanted": {request{method: "GET", target: userPath("alice"), header: map[string]string{"Accept": "text/html"}}, 406},
-		"no JSON":             {request{method: "PUT", target: groupPath("y"), body: "description=x"}, 400},
-		"a list":              {request{method: "PUT", target: groupPath("y"), body: "[]"}, 400},
-		"a form":              {request{method: "PUT", target: groupPath("y"), body: "x", header: map[string]string{"Content-Type": "text/plain"}}, 415},
+		"another type wanted": {apitest.Call{Method: "GET", Path: userPath("alice"), Header: map[string]string{"Accept": "text/html"}}, 406},
+		"no JSON":             {apitest.Call{Method: "PUT", Path: groupPath("y"), JSON: "description=x"}, 400},
+		"a list":              {apitest.Call{Method: "PUT", Path: groupPath("y"), JSON: "[]"}, 400},
+		"a form":              {apitest.Call{Method: "PUT", Path: groupPath("y"), Body: []byte("x"), Type: "text/plain"}, 415},
 	} {
-		c.r.token = token
-		if got := h.ask(h.any().public, c.r); got.status != c.status {
-			t.Errorf("%s: got %d %s, want %d", what, got.status, got.body, c.status)
+		c.r.Token = token
+		if got := h.ask(h.any().Public, c.r); got.Status != c.status {
+			t.Errorf("%s: got %d %s, want %d", what, got.Status, got.Body, c.status)
 		}
 	}
 }
@@ -278,11 +280,11 @@ func (h *house) driveRefusals(t *testing.T, token string, steps []step) {
 		if strings.HasPrefix(s.target, prefix+"/auth/") && !strings.Contains(s.target, "/providers/") {
 			continue // for everybody
 		}
-		if got := h.do(s.method, s.target, "", s.body); got.status != http.StatusUnauthorized {
-			t.Errorf("%s %s without a token: got %d %s, want 401", s.method, s.target, got.status, got.body)
+		if got := h.do(s.method, s.target, "", s.body); got.Status != http.StatusUnauthorized {
+			t.Errorf("%s %s without a token: got %d %s, want 401", s.method, s.target, got.Status, got.Body)
 		}
-		if got := h.do(s.method, s.target, mallory, s.body); got.body != refused {
-			t.Errorf("%s %s without a right: got %d %s, want %s", s.method, s.target, got.status, got.body, refused)
+		if got := h.do(s.method, s.target, mallory, s.body); got.Body != refused {
+			t.Errorf("%s %s without a right: got %d %s, want %s", s.method, s.target, got.Status, got.Body, refused)
 		}
 	}
 }

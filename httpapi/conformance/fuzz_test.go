@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/fsm/iam"
+	"gatehouse/httpapi/apitest"
 )
 
 // seeds are spellings of rids in a path (hostile P1, P2, P3, P9).
@@ -46,9 +47,9 @@ func spelled(rid string) string {
 }
 
 // reaches reports whether net/http hands a path to the router unchanged: not a query, not what the protocol refuses.
-func (r request) reaches() bool {
-	parsed, err := r.wire()
-	return err == nil && parsed.RequestURI == r.target && parsed.URL.RawQuery == "" && !parsed.URL.ForceQuery && !strings.ContainsAny(r.target, "#")
+func reaches(r apitest.Call) bool {
+	parsed, err := r.Wire()
+	return err == nil && parsed.RequestURI == r.Path && parsed.URL.RawQuery == "" && !parsed.URL.ForceQuery && !strings.ContainsAny(r.Path, "#")
 }
 
 // FuzzRIDInPath creates, reads by every spelling, and deletes the resource that a path names (hostile P1, P2, P3).
@@ -56,37 +57,37 @@ func FuzzRIDInPath(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s)
 	}
-	h := newHouse(f, setting{masters: 1, quiet: true})
+	h := newHouse(f, apitest.Options{Quiet: true})
 	token := h.login(root, rootPassword)
 	f.Fuzz(func(t *testing.T, spelling string) {
-		r := request{method: http.MethodPut, target: prefix + "/acls/" + spelling, token: token, body: `{"description":""}`}
-		if !r.reaches() || strings.HasSuffix(spelling, "/") {
+		r := apitest.Call{Method: http.MethodPut, Path: prefix + "/acls/" + spelling, Token: token, JSON: `{"description":""}`}
+		if !reaches(r) || strings.HasSuffix(spelling, "/") {
 			return
 		}
 		rid, ok := decode(spelling)
-		made := h.ask(h.leader().public, r)
+		made := h.ask(h.Leader().Public, r)
 		switch {
 		case !ok:
-			if made.status != http.StatusNotFound && made.status != http.StatusMethodNotAllowed {
-				t.Fatalf("%q is no rid: got %d %s, want 404", spelling, made.status, made.body)
+			if made.Status != http.StatusNotFound && made.Status != http.StatusMethodNotAllowed {
+				t.Fatalf("%q is no rid: got %d %s, want 404", spelling, made.Status, made.Body)
 			}
 			return
 		case iam.ValidateRID(rid) != nil:
-			made.want(t, http.StatusBadRequest, "ERR_INVALID_RESOURCE_ID")
+			made.Want(t, http.StatusBadRequest, "ERR_INVALID_RESOURCE_ID")
 			return
 		case rid == iam.SuperuserRID:
-			made.want(t, http.StatusConflict, "ERR_ACL_EXISTS")
+			made.Want(t, http.StatusConflict, "ERR_ACL_EXISTS")
 			return
 		}
-		made.want(t, http.StatusCreated, "")
+		made.Is(t, http.StatusCreated)
 		for _, s := range []string{spelling, encode(rid), spelled(rid)} {
 			var got struct{ RID string }
-			h.ask(h.leader().public, request{method: "GET", target: prefix + "/acls/" + s, token: token}).want(t, http.StatusOK, "").into(t, &got)
+			h.ask(h.Leader().Public, apitest.Call{Method: "GET", Path: prefix + "/acls/" + s, Token: token}).Is(t, http.StatusOK).Into(t, &got)
 			if got.RID != rid {
 				t.Fatalf("%q made %q, and %q shows %q", spelling, rid, s, got.RID)
 			}
 		}
-		h.ask(h.leader().public, request{method: "DELETE", target: prefix + "/acls/" + encode(rid), token: token}).want(t, http.StatusNoContent, "")
+		h.ask(h.Leader().Public, apitest.Call{Method: "DELETE", Path: prefix + "/acls/" + encode(rid), Token: token}).Is(t, http.StatusNoContent)
 	})
 }
 
@@ -100,24 +101,24 @@ func FuzzGrantPath(f *testing.F) {
 		f.Add("dcos:thing", "groups", "team", s)
 	}
 	f.Add("dcos:secrets:default:/a/b", "users", "alice", "read")
-	h := newHouse(f, setting{masters: 1, quiet: true})
+	h := newHouse(f, apitest.Options{Quiet: true})
 	token := h.login(root, rootPassword)
 	h.addUser(token, "alice")
 	h.addACL(token, "dcos:thing")
 	f.Fuzz(func(t *testing.T, rid, kind, principal, action string) {
 		parts := strings.Join([]string{rid, kind, principal, action}, "/")
 		for _, method := range []string{http.MethodPut, http.MethodGet, http.MethodDelete} {
-			r := request{method: method, target: prefix + "/acls/" + parts, token: token}
-			if !r.reaches() {
+			r := apitest.Call{Method: method, Path: prefix + "/acls/" + parts, Token: token}
+			if !reaches(r) {
 				return
 			}
-			got := h.ask(h.leader().public, r)
-			if got.status >= 500 || got.status == http.StatusMovedPermanently || got.status == http.StatusTemporaryRedirect {
-				t.Fatalf("%s %q: got %d %s", method, r.target, got.status, got.body)
+			got := h.ask(h.Leader().Public, r)
+			if got.Status >= 500 || got.Status == http.StatusMovedPermanently || got.Status == http.StatusTemporaryRedirect {
+				t.Fatalf("%s %q: got %d %s", method, r.Path, got.Status, got.Body)
 			}
 			isGrant := strings.Count(parts, "/") == 3 && (kind == "users" || kind == "groups")
-			if method == http.MethodDelete && !isGrant && strings.Count(strings.TrimSuffix(parts, "/"), "/") > 3 && got.status != http.StatusNotFound {
-				t.Fatalf("%s %q: got %d %s, want 404", method, r.target, got.status, got.body)
+			if method == http.MethodDelete && !isGrant && strings.Count(strings.TrimSuffix(parts, "/"), "/") > 3 && got.Status != http.StatusNotFound {
+				t.Fatalf("%s %q: got %d %s, want 404", method, r.Path, got.Status, got.Body)
 			}
 		}
 	})
@@ -134,16 +135,16 @@ func FuzzTarget(f *testing.F) {
 		f.Add("/gatehouse/v1/authorize/" + s)
 		f.Add(prefix + "/internal/policyquery?rid=" + s + "&uid=" + s + "&action=" + s)
 	}
-	h := newHouse(f, setting{masters: 1, quiet: true})
+	h := newHouse(f, apitest.Options{Quiet: true})
 	token := h.login(root, rootPassword)
 	f.Fuzz(func(t *testing.T, target string) {
-		r := request{method: http.MethodGet, target: target, token: token}
-		if _, err := r.wire(); err != nil || strings.Contains(target, "acs/api/v1/auth/login") {
+		r := apitest.Call{Method: http.MethodGet, Path: target, Token: token}
+		if _, err := r.Wire(); err != nil || strings.Contains(target, "acs/api/v1/auth/login") {
 			return
 		}
-		for _, door := range []http.Handler{h.leader().public, h.leader().internal} {
-			if got := h.ask(door, r); got.status >= 500 || got.status/100 == 3 {
-				t.Fatalf("GET %q: got %d %s", target, got.status, got.body)
+		for _, door := range []http.Handler{h.Leader().Public, h.Leader().Internal} {
+			if got := h.ask(door, r); got.Status >= 500 || got.Status/100 == 3 {
+				t.Fatalf("GET %q: got %d %s", target, got.Status, got.Body)
 			}
 		}
 	})

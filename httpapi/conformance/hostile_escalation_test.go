@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"gatehouse/fsm/command"
+	"gatehouse/httpapi/apitest"
 )
 
 // addHolder adds a user who holds full on dcos:adminrouter:acs, and logs in.
 func (h *house) addHolder(token string) string {
-	h.t.Helper()
+	h.T.Helper()
 	h.addUser(token, "holder")
 	h.addACL(token, "dcos:adminrouter:acs")
 	h.grant(token, "dcos:adminrouter:acs", "users", "holder", "full")
@@ -18,13 +19,13 @@ func (h *house) addHolder(token string) string {
 }
 
 // refused wants 403 of every request, and that none wrote anything.
-func (h *house) refused(t *testing.T, token string, requests ...request) {
+func (h *house) refused(t *testing.T, token string, requests ...apitest.Call) {
 	t.Helper()
 	for _, r := range requests {
-		r.token = token
-		got := h.ask(h.any().public, r)
-		if got.status != http.StatusForbidden || got.code() != "ERR_FORBIDDEN" {
-			t.Errorf("%s %s %s: got %d %s, want 403", r.method, r.target, r.body, got.status, got.body)
+		r.Token = token
+		got := h.ask(h.any().Public, r)
+		if got.Status != http.StatusForbidden || got.Code() != "ERR_FORBIDDEN" {
+			t.Errorf("%s %s %s: got %d %s, want 403", r.Method, r.Path, r.JSON, got.Status, got.Body)
 		}
 	}
 }
@@ -37,11 +38,11 @@ func joiningTheSuperusers(t *testing.T, h *house, token string) {
 	h.addGroup(token, "shadow")
 	h.grant(token, "dcos:superuser", "groups", "shadow", "read")
 	mallory := h.loginUser("mallory")
-	h.refused(t, mallory, request{method: "PUT", target: memberPath("superusers", "mallory")}, request{method: "PUT", target: memberPath("admins", "mallory")},
-		request{method: "PUT", target: memberPath("shadow", "mallory")})
-	h.refused(t, holder, request{method: "PUT", target: memberPath("superusers", "holder")}, request{method: "PUT", target: memberPath("superusers", "mallory")},
-		request{method: "PUT", target: memberPath("shadow", "holder")})
-	h.do("PUT", memberPath("admins", "mallory"), holder, "").want(t, http.StatusNoContent, "")
+	h.refused(t, mallory, apitest.Call{Method: "PUT", Path: memberPath("superusers", "mallory")}, apitest.Call{Method: "PUT", Path: memberPath("admins", "mallory")},
+		apitest.Call{Method: "PUT", Path: memberPath("shadow", "mallory")})
+	h.refused(t, holder, apitest.Call{Method: "PUT", Path: memberPath("superusers", "holder")}, apitest.Call{Method: "PUT", Path: memberPath("superusers", "mallory")},
+		apitest.Call{Method: "PUT", Path: memberPath("shadow", "holder")})
+	h.do("PUT", memberPath("admins", "mallory"), holder, "").Is(t, http.StatusNoContent)
 	for _, uid := range []string{"mallory", "holder"} {
 		if h.allowed(uid, "dcos:superuser", "full") {
 			t.Errorf("%s became a superuser", uid)
@@ -56,23 +57,23 @@ func grantingToOneself(t *testing.T, h *house, token string) {
 	h.addGroup(token, "team", "holder")
 	h.addGroup(token, "shadow", "admin")
 	h.grant(token, "dcos:superuser", "groups", "shadow", "delete")
-	var requests []request
+	var requests []apitest.Call
 	for _, action := range []string{"create", "read", "update", "delete", "full"} {
-		requests = append(requests, request{method: "PUT", target: grantPath("dcos:superuser", "users", "holder", action)},
-			request{method: "PUT", target: grantPath("dcos:superuser", "groups", "team", action)})
+		requests = append(requests, apitest.Call{Method: "PUT", Path: grantPath("dcos:superuser", "users", "holder", action)},
+			apitest.Call{Method: "PUT", Path: grantPath("dcos:superuser", "groups", "team", action)})
 	}
 	h.refused(t, holder, append(requests,
-		request{method: "DELETE", target: grantPath("dcos:superuser", "groups", "shadow", "delete")},
-		request{method: "DELETE", target: aclPath("dcos:superuser") + "/groups/shadow"},
-		request{method: "DELETE", target: aclPath("dcos:superuser")},
-		request{method: "PATCH", target: aclPath("dcos:superuser"), body: `{"description":"mine"}`},
-		request{method: "PATCH", target: userPath("admin"), body: `{"password":"password"}`},
-		request{method: "PATCH", target: userPath(root), body: `{"password":"password"}`},
-		request{method: "DELETE", target: userPath("admin")},
-		request{method: "DELETE", target: groupPath("shadow")},
-		request{method: "DELETE", target: memberPath("shadow", "admin")},
-		request{method: "POST", target: "/gatehouse/v1/users/admin/revoke-tokens"},
-		request{method: "POST", target: "/gatehouse/v1/iam/apply", body: `{"changes":[]}`},
+		apitest.Call{Method: "DELETE", Path: grantPath("dcos:superuser", "groups", "shadow", "delete")},
+		apitest.Call{Method: "DELETE", Path: aclPath("dcos:superuser") + "/groups/shadow"},
+		apitest.Call{Method: "DELETE", Path: aclPath("dcos:superuser")},
+		apitest.Call{Method: "PATCH", Path: aclPath("dcos:superuser"), JSON: `{"description":"mine"}`},
+		apitest.Call{Method: "PATCH", Path: userPath("admin"), JSON: `{"password":"password"}`},
+		apitest.Call{Method: "PATCH", Path: userPath(root), JSON: `{"password":"password"}`},
+		apitest.Call{Method: "DELETE", Path: userPath("admin")},
+		apitest.Call{Method: "DELETE", Path: groupPath("shadow")},
+		apitest.Call{Method: "DELETE", Path: memberPath("shadow", "admin")},
+		apitest.Call{Method: "POST", Path: "/gatehouse/v1/users/admin/revoke-tokens"},
+		apitest.Call{Method: "POST", Path: "/gatehouse/v1/iam/apply", JSON: `{"changes":[]}`},
 	)...)
 	// What it may do, and what nobody else may.
 	h.addACL(holder, "dcos:thing")
@@ -81,27 +82,27 @@ func grantingToOneself(t *testing.T, h *house, token string) {
 	for _, action := range []string{"create", "read", "update", "delete"} {
 		h.grant(token, "dcos:adminrouter:acs", "users", "reader", action)
 	}
-	h.refused(t, h.loginUser("reader"), request{method: "PUT", target: grantPath("dcos:thing", "users", "reader", "read")},
-		request{method: "PUT", target: grantPath("dcos:adminrouter:acs", "users", "reader", "full")})
+	h.refused(t, h.loginUser("reader"), apitest.Call{Method: "PUT", Path: grantPath("dcos:thing", "users", "reader", "read")},
+		apitest.Call{Method: "PUT", Path: grantPath("dcos:adminrouter:acs", "users", "reader", "full")})
 }
 
 // removingTheLastSuperuser by every path, one after the other.
 func removingTheLastSuperuser(t *testing.T, h *house, token string) {
 	for _, s := range driveLockOut() {
-		h.do(s.method, s.target, token, s.body).want(t, s.status, s.code)
+		h.do(s.method, s.target, token, s.body).Want(t, s.status, s.code)
 	}
 	// A second superuser without the group does not make the group's last member expendable; the group is the way back in.
 	h.addUser(token, "other")
 	h.grant(token, "dcos:superuser", "users", "other", "read")
-	h.do("DELETE", memberPath("superusers", root), token, "").want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
-	h.do("PUT", memberPath("superusers", "other"), token, "").want(t, http.StatusNoContent, "")
-	h.do("DELETE", memberPath("superusers", root), token, "").want(t, http.StatusNoContent, "")
-	h.do("GET", prefix+"/users", token, "").want(t, http.StatusForbidden, "ERR_FORBIDDEN")
+	h.do("DELETE", memberPath("superusers", root), token, "").Want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
+	h.do("PUT", memberPath("superusers", "other"), token, "").Is(t, http.StatusNoContent)
+	h.do("DELETE", memberPath("superusers", root), token, "").Is(t, http.StatusNoContent)
+	h.do("GET", prefix+"/users", token, "").Want(t, http.StatusForbidden, "ERR_FORBIDDEN")
 	other := h.loginUser("other")
-	h.do("DELETE", userPath("other"), other, "").want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
-	h.do("DELETE", userPath(root), other, "").want(t, http.StatusNoContent, "")
-	h.do("DELETE", memberPath("superusers", "other"), other, "").want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
-	h.do("GET", prefix+"/users", other, "").want(t, http.StatusOK, "")
+	h.do("DELETE", userPath("other"), other, "").Want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
+	h.do("DELETE", userPath(root), other, "").Is(t, http.StatusNoContent)
+	h.do("DELETE", memberPath("superusers", "other"), other, "").Want(t, http.StatusBadRequest, "ERR_NO_MORE_SUPERUSERS")
+	h.do("GET", prefix+"/users", other, "").Is(t, http.StatusOK)
 }
 
 // revokedOnTheWay: the right ends between the decision and the entry in the log. The log decides again.
@@ -110,35 +111,36 @@ func revokedOnTheWay(t *testing.T, h *house, token string) {
 	h.addUser(token, "alice")
 	h.addGroup(token, "team")
 	h.addACL(token, "dcos:thing")
-	for _, r := range []request{
-		{method: "PUT", target: userPath("bob"), body: `{"password":"password"}`}, {method: "PATCH", target: userPath("alice"), body: `{"description":"x"}`},
-		{method: "DELETE", target: userPath("alice")}, {method: "PUT", target: groupPath("new"), body: `{"description":""}`},
-		{method: "PATCH", target: groupPath("team"), body: `{"description":"x"}`}, {method: "DELETE", target: groupPath("team")},
-		{method: "PUT", target: memberPath("team", "alice")}, {method: "PUT", target: aclPath("dcos:new"), body: `{"description":""}`},
-		{method: "PATCH", target: aclPath("dcos:thing"), body: `{"description":"x"}`}, {method: "DELETE", target: aclPath("dcos:thing")},
-		{method: "PUT", target: grantPath("dcos:thing", "users", "alice", "read")}, {method: "PUT", target: grantPath("dcos:thing", "groups", "team", "read")},
+	for _, r := range []apitest.Call{
+		{Method: "PUT", Path: userPath("bob"), JSON: `{"password":"password"}`}, {Method: "PATCH", Path: userPath("alice"), JSON: `{"description":"x"}`},
+		{Method: "DELETE", Path: userPath("alice")}, {Method: "PUT", Path: groupPath("new"), JSON: `{"description":""}`},
+		{Method: "PATCH", Path: groupPath("team"), JSON: `{"description":"x"}`}, {Method: "DELETE", Path: groupPath("team")},
+		{Method: "PUT", Path: memberPath("team", "alice")}, {Method: "PUT", Path: aclPath("dcos:new"), JSON: `{"description":""}`},
+		{Method: "PATCH", Path: aclPath("dcos:thing"), JSON: `{"description":"x"}`}, {Method: "DELETE", Path: aclPath("dcos:thing")},
+		{Method: "PUT", Path: grantPath("dcos:thing", "users", "alice", "read")}, {Method: "PUT", Path: grantPath("dcos:thing", "groups", "team", "read")},
 	} {
 		revoked := false
-		h.before = func(c command.Command) {
+		h.Before = func(c command.Command) error {
 			if _, mine := c.(command.RevokeAction); mine || revoked {
-				return
+				return nil
 			}
 			revoked = true
-			h.ask(h.leader().public, request{method: "DELETE", target: grantPath("dcos:adminrouter:acs", "users", "holder", "full"), token: token}).want(t, 204, "")
+			h.ask(h.Leader().Public, apitest.Call{Method: "DELETE", Path: grantPath("dcos:adminrouter:acs", "users", "holder", "full"), Token: token}).Is(t, 204)
+			return nil
 		}
-		r.token = holder
+		r.Token = holder
 		digest := h.contents(t, token)
-		h.ask(h.any().public, r).want(t, http.StatusForbidden, "ERR_FORBIDDEN")
-		h.before = nil
+		h.ask(h.any().Public, r).Want(t, http.StatusForbidden, "ERR_FORBIDDEN")
+		h.Before = nil
 		if !revoked {
-			t.Errorf("%s %s never reached the log", r.method, r.target)
+			t.Errorf("%s %s never reached the log", r.Method, r.Path)
 		}
 		h.grant(token, "dcos:adminrouter:acs", "users", "holder", "full")
 		if after := h.contents(t, token); after != digest {
-			t.Errorf("%s %s: refused, and yet\n%s became\n%s", r.method, r.target, digest, after)
+			t.Errorf("%s %s: refused, and yet\n%s became\n%s", r.Method, r.Path, digest, after)
 		}
-		h.ask(h.any().public, r)
-		h.everywhere("GET", prefix+"/groups", holder, "").want(t, http.StatusOK, "")
+		h.ask(h.any().Public, r)
+		h.everywhere("GET", prefix+"/groups", holder, "").Is(t, http.StatusOK)
 		h.restore(t, token)
 	}
 }
@@ -148,7 +150,7 @@ func (h *house) contents(t *testing.T, token string) string {
 	t.Helper()
 	var all strings.Builder
 	for _, path := range []string{"/users", "/groups", "/acls", "/acls/dcos:adminrouter:acs/permissions"} {
-		all.WriteString(h.do("GET", prefix+path, token, "").want(t, http.StatusOK, "").body)
+		all.WriteString(h.do("GET", prefix+path, token, "").Is(t, http.StatusOK).Body)
 	}
 	return all.String()
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // TestHostilePaths holds the cases of paths and rids, by their ids.
@@ -13,7 +15,7 @@ func TestHostilePaths(t *testing.T) {
 		"P11": oneSpellingInTheAudit,
 	} {
 		t.Run(id, func(t *testing.T) {
-			h := newHouse(t, setting{audited: id == "P11"})
+			h := newHouse(t, apitest.Options{Masters: 3})
 			test(t, h, h.login(root, rootPassword))
 		})
 	}
@@ -26,13 +28,13 @@ type acl struct{ RID, URL string }
 func (h *house) getACL(t *testing.T, token, path string) acl {
 	t.Helper()
 	var got acl
-	h.everywhere("GET", path, token, "").want(t, http.StatusOK, "").into(t, &got)
+	h.everywhere("GET", path, token, "").Is(t, http.StatusOK).Into(t, &got)
 	return got
 }
 
 func twiceEncodedSlashes(t *testing.T, h *house, token string) {
 	path := prefix + "/acls/dcos:adminrouter:ops:%252Fslave"
-	h.do("PUT", path, token, `{"description":""}`).want(t, http.StatusCreated, "")
+	h.do("PUT", path, token, `{"description":""}`).Is(t, http.StatusCreated)
 	want := acl{"dcos:adminrouter:ops:/slave", path}
 	for _, spelling := range []string{path, strings.ReplaceAll(path, "%252F", "%252f"), strings.ReplaceAll(path, ":", "%3A"), path + "/", path + "?_timestamp=1"} {
 		if got := h.getACL(t, token, spelling); got != want {
@@ -46,19 +48,19 @@ func otherEncodings(t *testing.T, h *house, token string) {
 	for _, path := range []string{"/acls/dcos:thing:%2Fa", "/acls/dcos:thing:%2fa", "/acls/dcos:thing:/a", "/acls//dcos:thing", "/acls/dcos:thing:%252Fa//", "/acls/%2F",
 		"/acls/%ff", "/acls/a%C3"} {
 		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE"} {
-			if got := h.do(method, prefix+path, token, `{"description":""}`); got.status != http.StatusNotFound || got.body != "" {
-				t.Errorf("%s %s: got %d %s, want 404 and no body", method, path, got.status, got.body)
+			if got := h.do(method, prefix+path, token, `{"description":""}`); got.Status != http.StatusNotFound || got.Body != "" {
+				t.Errorf("%s %s: got %d %s, want 404 and no body", method, path, got.Status, got.Body)
 			}
 		}
 	}
 	// Encoded three times it is a rid with a percent sign in it, and nothing to do with the other.
 	thrice := prefix + "/acls/dcos:thing:%25252Fa"
-	h.do("GET", thrice, token, "").want(t, http.StatusBadRequest, "ERR_UNKNOWN_RESOURCE_ID")
-	h.do("PUT", thrice, token, `{"description":""}`).want(t, http.StatusCreated, "")
+	h.do("GET", thrice, token, "").Want(t, http.StatusBadRequest, "ERR_UNKNOWN_RESOURCE_ID")
+	h.do("PUT", thrice, token, `{"description":""}`).Is(t, http.StatusCreated)
 	if got := h.getACL(t, token, thrice).RID; got != "dcos:thing:%252Fa" {
 		t.Errorf("%s made %q", thrice, got)
 	}
-	h.do("DELETE", thrice, token, "").want(t, http.StatusNoContent, "")
+	h.do("DELETE", thrice, token, "").Is(t, http.StatusNoContent)
 	if got := h.getACL(t, token, aclPath("dcos:thing:/a")).RID; got != "dcos:thing:/a" {
 		t.Errorf("the ACL next to it became %q", got)
 	}
@@ -67,11 +69,11 @@ func otherEncodings(t *testing.T, h *house, token string) {
 func oddCharacters(t *testing.T, h *house, token string) {
 	for _, spelling := range []string{"a%00b", "a%0ab", "a%0d%0ab", "%7f", "%C2%85", "%E2%80%AE", strings.Repeat("a", 4096), strings.Repeat("%C3%A4", 513)} {
 		path := prefix + "/acls/" + spelling
-		if got := h.do("PUT", path, token, `{"description":""}`); got.status != http.StatusBadRequest || got.code() != "ERR_INVALID_RESOURCE_ID" {
-			t.Errorf("PUT %.60s: got %d %s, want 400", path, got.status, got.body)
+		if got := h.do("PUT", path, token, `{"description":""}`); got.Status != http.StatusBadRequest || got.Code() != "ERR_INVALID_RESOURCE_ID" {
+			t.Errorf("PUT %.60s: got %d %s, want 400", path, got.Status, got.Body)
 		}
-		if got := h.do("GET", path, token, ""); got.status != http.StatusBadRequest {
-			t.Errorf("GET %.60s: got %d %s, want 400", path, got.status, got.body)
+		if got := h.do("GET", path, token, ""); got.Status != http.StatusBadRequest {
+			t.Errorf("GET %.60s: got %d %s, want 400", path, got.Status, got.Body)
 		}
 	}
 	// What is odd and allowed means itself (contract 9, decisions 3 and 35).
@@ -80,13 +82,13 @@ func oddCharacters(t *testing.T, h *house, token string) {
 		"%252F..%252F": "/../", strings.Repeat("a", 1024): strings.Repeat("a", 1024),
 	} {
 		path := prefix + "/acls/" + spelling
-		h.do("PUT", path, token, `{"description":""}`).want(t, http.StatusCreated, "")
+		h.do("PUT", path, token, `{"description":""}`).Is(t, http.StatusCreated)
 		if got := h.getACL(t, token, path).RID; got != rid {
 			t.Errorf("%s is %q, want %q", path, got, rid)
 		}
-		h.do("DELETE", path, token, "").want(t, http.StatusNoContent, "")
+		h.do("DELETE", path, token, "").Is(t, http.StatusNoContent)
 	}
-	h.do("PUT", prefix+"/acls/a?b", token, `{"description":""}`).want(t, http.StatusCreated, "")
+	h.do("PUT", prefix+"/acls/a?b", token, `{"description":""}`).Is(t, http.StatusCreated)
 	if got := h.getACL(t, token, prefix+"/acls/a").RID; got != "a" {
 		t.Errorf("what follows a question mark is part of %q", got)
 	}
@@ -113,7 +115,7 @@ func namesLikeRoutes(t *testing.T, h *house, token string) {
 	for _, uid := range []string{"a%2Fb", "a:b", "a%3Ab", "a%25b", "a%252Fb", "%20", "a%00"} {
 		for path, code := range map[string]string{"/users/": "ERR_INVALID_USER_ID", "/groups/": "ERR_INVALID_GROUP_ID"} {
 			body := map[string]string{"/users/": `{"password":"password"}`, "/groups/": `{"description":""}`}[path]
-			h.do("PUT", prefix+path+uid, token, body).want(t, http.StatusBadRequest, code)
+			h.do("PUT", prefix+path+uid, token, body).Want(t, http.StatusBadRequest, code)
 		}
 	}
 	words := []string{"full", "users", "groups", "permissions", "acls", "read"}
@@ -123,7 +125,7 @@ func namesLikeRoutes(t *testing.T, h *house, token string) {
 		h.addACL(token, word)
 	}
 	for _, word := range words {
-		h.do("PUT", memberPath(word, word), token, "").want(t, http.StatusNoContent, "")
+		h.do("PUT", memberPath(word, word), token, "").Is(t, http.StatusNoContent)
 		h.grant(token, word, "users", word, "full")
 		h.grant(token, word, "groups", word, "read")
 		if got := h.getACL(t, token, aclPath(word)).RID; got != word {
@@ -140,8 +142,8 @@ func namesLikeRoutes(t *testing.T, h *house, token string) {
 			grantPath(word, "users", word, "full"): `"allowed": true`,
 			grantPath(word, "users", word, "read"): `"allowed": false`,
 		} {
-			if got := h.everywhere("GET", path, token, "").want(t, http.StatusOK, ""); !strings.Contains(got.body, want) {
-				t.Errorf("%s: got %s, want it to contain %s", path, got.body, want)
+			if got := h.everywhere("GET", path, token, "").Is(t, http.StatusOK); !strings.Contains(got.Body, want) {
+				t.Errorf("%s: got %s, want it to contain %s", path, got.Body, want)
 			}
 		}
 	}
@@ -155,18 +157,18 @@ func unknownActions(t *testing.T, h *house, token string) {
 		h.grant(token, "dcos:thing", kind, who, "read")
 		for _, action := range []string{"FULL", "Full", "write", "all", "*", "read,full", "read%20", "%20", "superuser", "0", "5", "-1"} {
 			for _, method := range []string{"PUT", "GET", "DELETE"} {
-				h.do(method, grantPath("dcos:thing", kind, who, action), token, "").want(t, http.StatusBadRequest, "ERR_INVALID_ACTION")
+				h.do(method, grantPath("dcos:thing", kind, who, action), token, "").Want(t, http.StatusBadRequest, "ERR_INVALID_ACTION")
 			}
 		}
-		h.do("PUT", grantPath("dcos:thing", kind, who, "read"), token, "").want(t, http.StatusConflict, "ERR_PERMISSION_EXISTS")
+		h.do("PUT", grantPath("dcos:thing", kind, who, "read"), token, "").Want(t, http.StatusConflict, "ERR_PERMISSION_EXISTS")
 	}
 	if h.allowed("alice", "dcos:thing", "full") || !h.allowed("alice", "dcos:thing", "read") {
 		t.Error("something else than read was granted")
 	}
 	for _, action := range []string{"FULL", "", "write"} {
 		query := prefix + "/internal/policyquery?uid=" + root + "&rid=dcos:thing&action=" + action
-		if got := h.ask(h.any().internal, request{method: "GET", target: query}); got.status == http.StatusOK && strings.Contains(got.body, "true") {
-			t.Errorf("%s: got %s", query, got.body)
+		if got := h.ask(h.any().Internal, apitest.Call{Method: "GET", Path: query}); got.Status == http.StatusOK && strings.Contains(got.Body, "true") {
+			t.Errorf("%s: got %s", query, got.Body)
 		}
 	}
 }
@@ -178,10 +180,10 @@ func oneSpellingInTheAudit(t *testing.T, h *house, token string) {
 	spellings := []string{"/acls/dcos:thing:%252Fa/users/alice/read", "/acls/dcos%3athing:%252fa/users/%61lice/r%65ad", "/acls/dcos:thing:%252Fa/users/alice/read/"}
 	var first string
 	for i, spelling := range spellings {
-		before := len(h.records(t, h.leader()))
-		h.ask(h.leader().public, request{method: "PUT", target: prefix + spelling, token: token}).want(t, http.StatusNoContent, "")
-		h.ask(h.leader().public, request{method: "DELETE", target: prefix + spelling, token: token}).want(t, http.StatusNoContent, "")
-		record := h.records(t, h.leader())[before:]
+		before := len(h.records(t, h.Leader()))
+		h.ask(h.Leader().Public, apitest.Call{Method: "PUT", Path: prefix + spelling, Token: token}).Is(t, http.StatusNoContent)
+		h.ask(h.Leader().Public, apitest.Call{Method: "DELETE", Path: prefix + spelling, Token: token}).Is(t, http.StatusNoContent)
+		record := h.records(t, h.Leader())[before:]
 		paths := auditedPaths(record)
 		if len(paths) == 0 {
 			t.Fatalf("%s: no path in the records %s", spelling, record)
@@ -198,12 +200,12 @@ func oneSpellingInTheAudit(t *testing.T, h *house, token string) {
 }
 
 // records are the audit records of a master so far.
-func (h *house) records(t *testing.T, m *master) string {
+func (h *house) records(t *testing.T, m *apitest.Master) string {
 	t.Helper()
-	if err := m.auditor.Sync(t.Context()); err != nil {
+	if err := m.Auditor.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return m.audits.String()
+	return m.Audits.String()
 }
 
 // auditedPaths are the words of audit records that name the resource.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/fsm/command"
+	"gatehouse/httpapi/apitest"
 )
 
 // TestHostileSecrets holds the cases of paths to secrets, and of what is done with ciphertexts, by their ids.
@@ -18,7 +19,7 @@ func TestHostileSecrets(t *testing.T) {
 		"P11": oneSpellingOfASecret, "S20": movedCiphertexts, "S24": statusesOfTwice,
 	} {
 		t.Run(id, func(t *testing.T) {
-			h := newHouse(t, setting{audited: id == "P11"})
+			h := newHouse(t, apitest.Options{Masters: 3})
 			test(t, h, h.login(root, rootPassword))
 		})
 	}
@@ -26,23 +27,23 @@ func TestHostileSecrets(t *testing.T) {
 
 // putSecret creates a secret whose value is its path.
 func (h *house) putSecret(token, path string) {
-	h.t.Helper()
-	h.do("PUT", secretPath(path), token, object("value", path)).want(h.t, http.StatusCreated, "")
+	h.T.Helper()
+	h.do("PUT", secretPath(path), token, object("value", path)).Is(h.T, http.StatusCreated)
 }
 
 // valueAt is what a path reads, by all masters alike.
 func (h *house) valueAt(token, path string) string {
-	h.t.Helper()
+	h.T.Helper()
 	var got struct{ Value string }
-	h.everywhere("GET", secretPath(path), token, "").want(h.t, http.StatusOK, "").into(h.t, &got)
+	h.everywhere("GET", secretPath(path), token, "").Is(h.T, http.StatusOK).Into(h.T, &got)
 	return got.Value
 }
 
 // listOf is the list of a directory.
 func (h *house) listOf(token, dir string) []string {
-	h.t.Helper()
+	h.T.Helper()
 	var got struct{ Array []string }
-	h.everywhere("GET", secretPath(dir)+"?list=true", token, "").want(h.t, http.StatusOK, "").into(h.t, &got)
+	h.everywhere("GET", secretPath(dir)+"?list=true", token, "").Is(h.T, http.StatusOK).Into(h.T, &got)
 	return got.Array
 }
 
@@ -53,11 +54,11 @@ func oddSecretPaths(t *testing.T, h *house, token string) {
 		"a%00", "a%0ab", "%ff", "a%C3", "a%7f", strings.Repeat("a", 1025), strings.Repeat("a/", 64) + "a"} {
 		for _, method := range []string{"GET", "PUT", "PATCH", "DELETE"} {
 			for _, who := range []string{token, stranger} { // what can be nobody's secret is refused to all alike
-				h.do(method, secretPath(path), who, object("value", "x")).want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
+				h.do(method, secretPath(path), who, object("value", "x")).Want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
 			}
 		}
-		h.do("PUT", leasePath("renew", path), token, `{"duration":"1h"}`).want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
-		h.do("POST", historyPath("undelete", path), token, "").want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
+		h.do("PUT", leasePath("renew", path), token, `{"duration":"1h"}`).Want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
+		h.do("POST", historyPath("undelete", path), token, "").Want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
 	}
 	if got := h.listOf(token, ""); len(got) != 0 {
 		t.Errorf("something was written: %q", got)
@@ -69,7 +70,7 @@ func oddSecretPaths(t *testing.T, h *house, token string) {
 			t.Errorf("%s reads %q", spelling, got)
 		}
 		if !strings.Contains(spelling, "?") {
-			h.do("PUT", secretPath(spelling), token, object("value", "x")).want(t, http.StatusConflict, "ERR_SECRET_EXISTS")
+			h.do("PUT", secretPath(spelling), token, object("value", "x")).Want(t, http.StatusConflict, "ERR_SECRET_EXISTS")
 		}
 	}
 	// Twice encoded it is another one, with a percent sign in it.
@@ -118,7 +119,7 @@ func grantsOfNeighbours(t *testing.T, h *house, token string) {
 		own := h.loginUser(uid)
 		got := []string{}
 		for _, path := range paths {
-			status := h.everywhere("GET", secretPath(path), own, "").status
+			status := h.everywhere("GET", secretPath(path), own, "").Status
 			if status == http.StatusOK {
 				got = append(got, path)
 			} else if status != http.StatusForbidden {
@@ -126,13 +127,13 @@ func grantsOfNeighbours(t *testing.T, h *house, token string) {
 			}
 			// The right to read is none to anything else.
 			for _, method := range []string{"PUT", "PATCH", "DELETE"} {
-				h.do(method, secretPath(path), own, object("value", "x")).want(t, http.StatusForbidden, "ERR_FORBIDDEN")
+				h.do(method, secretPath(path), own, object("value", "x")).Want(t, http.StatusForbidden, "ERR_FORBIDDEN")
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s opens (-want +got):\n%s", rid, diff)
 		}
-		h.do("GET", secretPath("a%2f..%2fb"), own, "").want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
+		h.do("GET", secretPath("a%2f..%2fb"), own, "").Want(t, http.StatusBadRequest, "ERR_INVALID_SECRET_PATH")
 	}
 	h.actionsOfAGrant(t, token)
 }
@@ -156,17 +157,17 @@ func (h *house) actionsOfAGrant(t *testing.T, token string) {
 		own := h.loginUser(uid)
 		for needed, all := range steps {
 			for _, s := range all {
-				before := h.length()
+				before := len(h.Log())
 				got, want := h.do(s.method, s.target, own, s.body), s.status
 				if action != needed && action != "full" {
 					want = http.StatusForbidden
-				} else if got.status == http.StatusNotFound || got.status == http.StatusConflict { // what a step before has done
+				} else if got.Status == http.StatusNotFound || got.Status == http.StatusConflict { // what a step before has done
 					continue
 				}
-				if got.status != want {
-					t.Errorf("%s %s with %s: got %d %s, want %d", s.method, s.target, action, got.status, got.body, want)
+				if got.Status != want {
+					t.Errorf("%s %s with %s: got %d %s, want %d", s.method, s.target, action, got.Status, got.Body, want)
 				}
-				if want == http.StatusForbidden && h.length() != before {
+				if want == http.StatusForbidden && len(h.Log()) != before {
 					t.Errorf("%s %s with %s: refused, and yet something was written", s.method, s.target, action)
 				}
 			}
@@ -183,16 +184,16 @@ func secretsNamedLikeRoutes(t *testing.T, h *house, token string) {
 		if got := h.valueAt(token, name); got != name {
 			t.Errorf("%s reads %q", name, got)
 		}
-		h.do("POST", historyPath("undelete", name), token, "").want(t, http.StatusConflict, "")
+		h.do("POST", historyPath("undelete", name), token, "").Is(t, http.StatusConflict)
 	}
 	if got := h.listOf(token, ""); len(got) != len(names) {
 		t.Errorf("the list is %q", got)
 	}
-	for _, store := range []string{"default%2F..", "..", "%2e%2e", "default/..", "De fault", "default%00", "x%2Fy"} {
+	for _, store := range []string{"default%2F..", "..", "%2e%2e", "default/..", "De%20fault", "default%00", "x%2Fy"} {
 		for _, target := range []string{secretsPrefix + "/secret/" + store + "/a", storePath("seal", store), storePath("store", store), "/gatehouse/v1/secrets/" + store + "/versions/a"} {
 			for _, method := range []string{"GET", "PUT", "DELETE"} {
-				if got := h.do(method, target, token, object("value", "x")); got.status < 400 || got.status >= 500 {
-					t.Errorf("%s %s: got %d %s", method, target, got.status, got.body)
+				if got := h.do(method, target, token, object("value", "x")); got.Status < 400 || got.Status >= 500 {
+					t.Errorf("%s %s: got %d %s", method, target, got.Status, got.Body)
 				}
 			}
 		}
@@ -222,21 +223,21 @@ func listsShowWhatIsGranted(t *testing.T, h *house, token string) {
 		h.grant(token, rid, "users", uid, "read")
 		own := h.loginUser(uid)
 		for dir, names := range want {
-			if got := h.do("GET", secretPath(dir)+"?list=true", own, ""); names != nil && got.status != http.StatusOK {
-				t.Errorf("%s shows of %q: %d %s", rid, dir, got.status, got.body)
+			if got := h.do("GET", secretPath(dir)+"?list=true", own, ""); names != nil && got.Status != http.StatusOK {
+				t.Errorf("%s shows of %q: %d %s", rid, dir, got.Status, got.Body)
 			} else if names == nil {
-				h.everywhere("GET", secretPath(dir)+"?list=true", own, "").want(t, http.StatusForbidden, "ERR_FORBIDDEN")
+				h.everywhere("GET", secretPath(dir)+"?list=true", own, "").Want(t, http.StatusForbidden, "ERR_FORBIDDEN")
 			} else if diff := cmp.Diff(names, h.listOf(own, dir)); diff != "" {
 				t.Errorf("%s shows of %q (-want +got):\n%s", rid, dir, diff)
 			}
 		}
 		if strings.Contains(rid, ":list:") {
-			h.do("GET", secretPath("a/one"), own, "").want(t, http.StatusForbidden, "ERR_FORBIDDEN")
+			h.do("GET", secretPath("a/one"), own, "").Want(t, http.StatusForbidden, "ERR_FORBIDDEN")
 		}
 	}
 	for _, value := range []string{"1", "TRUE", "", "yes", "true&list=false"} { // nothing else asks for a list (contract 6.4)
-		if got := h.do("GET", secretPath("c")+"?list="+value, token, ""); value != "true&list=false" && !strings.Contains(got.body, `"value"`) {
-			t.Errorf("list=%s: got %d %s", value, got.status, got.body)
+		if got := h.do("GET", secretPath("c")+"?list="+value, token, ""); value != "true&list=false" && !strings.Contains(got.Body, `"value"`) {
+			t.Errorf("list=%s: got %d %s", value, got.Status, got.Body)
 		}
 	}
 }
@@ -244,15 +245,15 @@ func listsShowWhatIsGranted(t *testing.T, h *house, token string) {
 func largeListsAndPaths(t *testing.T, h *house, token string) {
 	const many = 2000
 	for i := range many {
-		h.ask(h.leader().public, request{method: "PUT", target: secretPath(fmt.Sprintf("many/secret-%05d", i)), token: token, body: `{"value":""}`}).want(t, http.StatusCreated, "")
+		h.ask(h.Leader().Public, apitest.Call{Method: "PUT", Path: secretPath(fmt.Sprintf("many/secret-%05d", i)), Token: token, JSON: `{"value":""}`}).Is(t, http.StatusCreated)
 	}
 	if got := h.listOf(token, "many"); len(got) != many || got[0] != "secret-00000" || got[many-1] != fmt.Sprintf("secret-%05d", many-1) {
 		t.Errorf("the list has %d names", len(got))
 	}
 	for _, path := range []string{strings.Repeat("a/", 999) + "a", strings.Repeat("a", 64<<10), strings.Repeat("%61", 1025)} {
 		got := h.do("PUT", secretPath(path), token, object("value", "x"))
-		if got.status != http.StatusBadRequest && got.status != http.StatusRequestURITooLong && got.status != http.StatusRequestHeaderFieldsTooLarge {
-			t.Errorf("a path of %d bytes: got %d %s", len(path), got.status, got.body)
+		if got.Status != http.StatusBadRequest && got.Status != http.StatusRequestURITooLong && got.Status != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("a path of %d bytes: got %d %s", len(path), got.Status, got.Body)
 		}
 	}
 	deepest := strings.Repeat("a/", 63) + "a"
@@ -267,9 +268,9 @@ func largeListsAndPaths(t *testing.T, h *house, token string) {
 func oneSpellingOfASecret(t *testing.T, h *house, token string) {
 	h.putSecret(token, "thing/one")
 	record := func(method, target string) string {
-		before := len(h.records(t, h.leader()))
-		h.ask(h.leader().public, request{method: method, target: target, token: token}).want(t, http.StatusOK, "")
-		return strings.Join(auditedPaths(h.records(t, h.leader())[before:]), " ")
+		before := len(h.records(t, h.Leader()))
+		h.ask(h.Leader().Public, apitest.Call{Method: method, Path: target, Token: token}).Is(t, http.StatusOK)
+		return strings.Join(auditedPaths(h.records(t, h.Leader())[before:]), " ")
 	}
 	first := record("GET", secretPath("thing/one"))
 	if !strings.Contains(first, "dcos:secrets:default:/thing/one") {
@@ -280,7 +281,7 @@ func oneSpellingOfASecret(t *testing.T, h *house, token string) {
 			t.Errorf("%s is recorded as %s, thing/one as %s", spelling, got, first)
 		}
 	}
-	if all := h.records(t, h.leader()); strings.Contains(all, `value="thing/one"`) {
+	if all := h.records(t, h.Leader()); strings.Contains(all, `value="thing/one"`) {
 		t.Error("a value stands in the records")
 	}
 }
@@ -291,9 +292,9 @@ func movedCiphertexts(t *testing.T, h *house, token string) {
 	for _, path := range []string{"mine", "yours", "other"} {
 		h.putSecret(token, path)
 	}
-	h.do("PATCH", secretPath("mine"), token, object("value", "mine again")).want(t, http.StatusNoContent, "")
+	h.do("PATCH", secretPath("mine"), token, object("value", "mine again")).Is(t, http.StatusNoContent)
 	sealed := func(path string, number int) []byte {
-		one, ok := h.leader().State().Secret("default", path)
+		one, ok := h.Leader().State().Secret("default", path)
 		if !ok {
 			t.Fatalf("no secret %s", path)
 		}
@@ -301,26 +302,26 @@ func movedCiphertexts(t *testing.T, h *house, token string) {
 	}
 	old, foreign, cut := sealed("mine", 0), sealed("yours", 0), sealed("other", 0)
 	for name, ciphertext := range map[string][]byte{"an older version": old, "another path": foreign, "cut off": cut[:len(cut)-1], "empty": {}, "altered": append([]byte{cut[0] ^ 1}, cut[1:]...)} {
-		length := h.length()
-		mine, _ := h.leader().State().Secret("default", "mine")
-		store, _ := h.leader().State().Store("default")
+		length := len(h.Log())
+		mine, _ := h.Leader().State().Secret("default", "mine")
+		store, _ := h.Leader().State().Store("default")
 		newest, _ := mine.Newest()
-		_, err := h.leader().Machine.Submit(t.Context(), h, command.Header{Time: h.clock.Now(), Term: term, Level: maxLevel}, command.UpdateSecret{Store: "default", Path: "mine",
+		_, err := h.Try(command.UpdateSecret{Store: "default", Path: "mine",
 			Epoch: store.Epoch, IfVersion: newest.Number, Version: command.VersionData{Number: newest.Number + 1, Term: newest.Term, Sealed: ciphertext}})
 		if err != nil {
 			continue // what cannot be a ciphertext is not even stored
 		}
-		got := h.everywhere("GET", secretPath("mine"), token, "").want(t, http.StatusInternalServerError, "ERR_STORE_DAMAGED")
-		if strings.Contains(got.body, "mine again") || strings.Contains(got.body, "yours") {
-			t.Errorf("%s: the answer shows a value: %s", name, got.body)
+		got := h.everywhere("GET", secretPath("mine"), token, "").Want(t, http.StatusInternalServerError, "ERR_STORE_DAMAGED")
+		if strings.Contains(got.Body, "mine again") || strings.Contains(got.Body, "yours") {
+			t.Errorf("%s: the answer shows a value: %s", name, got.Body)
 		}
-		if !strings.Contains(h.leader().logs.String(), "mine") {
+		if !strings.Contains(h.Leader().Logs.String(), "mine") {
 			t.Errorf("%s: the log does not name it", name)
 		}
 		if got := h.valueAt(token, "yours"); got != "yours" {
 			t.Errorf("%s: another secret reads %q", name, got)
 		}
-		h.rewind(length)
+		h.Rewind(length)
 		if got := h.valueAt(token, "mine"); got != "mine again" {
 			t.Errorf("%s: undone, it reads %q", name, got)
 		}
@@ -339,7 +340,7 @@ func statusesOfTwice(t *testing.T, h *house, token string) {
 		{"PATCH", secretPath("a"), object("value", "x"), 404, "ERR_UNKNOWN_SECRET"},
 		{"PUT", secretPath("a"), object("value", "z"), 201, ""},
 	} {
-		h.do(s.method, s.target, token, s.body).want(t, s.status, s.code)
+		h.do(s.method, s.target, token, s.body).Want(t, s.status, s.code)
 	}
 	if got := h.valueAt(token, "a"); got != "z" {
 		t.Errorf("got %q", got)

@@ -2,11 +2,7 @@ package conformance
 
 import (
 	"context"
-	"log/slog"
 
-	"gatehouse/httpapi"
-	"gatehouse/httpapi/cutoff"
-	"gatehouse/httpapi/directoryapi"
 	"gatehouse/httpapi/login/ldap"
 )
 
@@ -49,12 +45,6 @@ func (directory) Probe(_ context.Context, _ *ldap.Config, username, _ string) ld
 		return ldap.Result{Code: "DIRECTORY_UNREACHABLE", Description: "Error during authentication process: …"}
 	}
 	return ldap.Result{Code: "TEST_PASSED", Description: "Directory back-end reached and all tests passed.", OK: true}
-}
-
-// directoryRoutes are the rows of the directory.
-func (m *master) directoryRoutes(logger *slog.Logger) []httpapi.Route {
-	return directoryapi.New(directoryapi.Options{Submitter: m, Machine: m, Keys: ring(), Directory: directory{}, Logger: logger,
-		TokenLife: cutoff.LongestTokenLife, Now: m.house.clock.Now}).Routes()
 }
 
 func directoryPath(name string) string { return prefix + "/ldap/" + name }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/apitest"
 )
 
 // caller is somebody who asks.
@@ -24,7 +25,7 @@ type caller struct {
 func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []caller) {
 	t.Helper()
 	edition := map[httpapi.Authorization]httpapi.Edition{httpapi.AuthorizationOpen: httpapi.Open}[authorization]
-	h := newHouse(t, setting{authorization: authorization, edition: edition, masters: 2, quiet: true})
+	h := newHouse(t, apitest.Options{Authorization: authorization, Edition: edition, Masters: 2, Quiet: true})
 	token := h.login(root, rootPassword)
 	for _, uid := range []string{"target", "user", "member", "holder", "group-holder", "reader", "half", "gone", "revoked", "keeper"} {
 		h.addUser(token, uid)
@@ -54,13 +55,13 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 		h.grant(token, rid, "users", "keeper", "full")
 	}
 	for _, path := range []string{"target/one", "target/deleted"} {
-		h.do("PUT", secretPath(path), token, object("value", "of "+path)).want(t, http.StatusCreated, "")
+		h.do("PUT", secretPath(path), token, object("value", "of "+path)).Is(t, http.StatusCreated)
 	}
-	h.do("PUT", storePath("store", "spare"), token, `{"driver":"vault"}`).want(t, http.StatusCreated, "")
-	h.do("DELETE", secretPath("target/deleted"), token, "").want(t, http.StatusNoContent, "")
-	h.do("PUT", oidcPath("target"), token, dex).want(t, http.StatusCreated, "")
-	h.do("PUT", samlPath("target-saml"), token, adfs).want(t, http.StatusCreated, "")
-	h.do("PUT", directoryPath("config"), token, directoryConfig).want(t, http.StatusOK, "")
+	h.do("PUT", storePath("store", "spare"), token, `{"driver":"vault"}`).Is(t, http.StatusCreated)
+	h.do("DELETE", secretPath("target/deleted"), token, "").Is(t, http.StatusNoContent)
+	h.do("PUT", oidcPath("target"), token, dex).Is(t, http.StatusCreated)
+	h.do("PUT", samlPath("target-saml"), token, adfs).Is(t, http.StatusCreated)
+	h.do("PUT", directoryPath("config"), token, directoryConfig).Is(t, http.StatusOK)
 	callers := []caller{
 		{name: "no token"},
 		{name: "no token that we gave", token: "x.y.z"},
@@ -84,15 +85,15 @@ func inhabited(t *testing.T, authorization httpapi.Authorization) (*house, []cal
 			callers[i].token = h.loginUser(c.uid)
 		}
 	}
-	h.do("DELETE", userPath("gone"), token, "").want(t, http.StatusNoContent, "")
-	h.do("POST", "/gatehouse/v1/users/revoked/revoke-tokens", token, "").want(t, http.StatusOK, "")
+	h.do("DELETE", userPath("gone"), token, "").Is(t, http.StatusNoContent)
+	h.do("POST", "/gatehouse/v1/users/revoked/revoke-tokens", token, "").Is(t, http.StatusOK)
 	return h, callers
 }
 
 // surface is a door of a master.
 type surface struct {
 	name string
-	door func(*master) http.Handler
+	door func(*apitest.Master) http.Handler
 	// serves reports whether a path is served there at all.
 	serves func(path string) bool
 	// trusted doors answer policy queries without asking who asks, and open is that of the operator.
@@ -100,11 +101,11 @@ type surface struct {
 }
 
 var surfaces = []surface{
-	{name: "the API listener", door: func(m *master) http.Handler { return m.public }, serves: func(string) bool { return true }},
-	{name: "the internal listener", door: func(m *master) http.Handler { return m.internal }, trusted: true, serves: func(path string) bool {
+	{name: "the API listener", door: func(m *apitest.Master) http.Handler { return m.Public }, serves: func(string) bool { return true }},
+	{name: "the internal listener", door: func(m *apitest.Master) http.Handler { return m.Internal }, trusted: true, serves: func(path string) bool {
 		return strings.HasPrefix(path, "/gatehouse/v1/") && !strings.HasPrefix(path, "/gatehouse/v1/secrets/") || strings.HasPrefix(path, prefix+"/internal/") || path == "/metrics"
 	}},
-	{name: "the admin socket", door: func(m *master) http.Handler { return m.admin }, trusted: true, open: true, serves: func(string) bool { return true }},
+	{name: "the admin socket", door: func(m *apitest.Master) http.Handler { return m.Socket }, trusted: true, open: true, serves: func(string) bool { return true }},
 }
 
 // verdict is what a caller gets for a line on a surface.
@@ -148,8 +149,8 @@ func TestEveryCallerGetsWhatTheMatrixSays(t *testing.T) {
 func (h *house) linesOf(t *testing.T) (asked []line) {
 	t.Helper()
 	all := lines()
-	keys := strings.NewReplacer("KID", signingKey().KID, "RING", ring().PrimaryID())
-	for _, r := range h.leader().server.Routes() {
+	keys := strings.NewReplacer("KID", apitest.SigningKey().KID, "RING", apitest.Ring().PrimaryID())
+	for _, r := range h.Leader().Server.Routes() {
 		i := slices.IndexFunc(all, func(l line) bool { return l.id == r.ID })
 		if i < 0 {
 			t.Errorf("no line for %s: %s %s", r.ID, r.Method, r.Path)
@@ -168,41 +169,41 @@ func (h *house) linesOf(t *testing.T) (asked []line) {
 // undone.
 func (h *house) cell(t *testing.T, where string, l line, s surface, c caller, want int) {
 	t.Helper()
-	r := request{method: l.method, target: l.target, body: l.body, token: c.token}
-	before := h.length()
-	for _, m := range h.masters {
+	r := apitest.Call{Method: l.method, Path: l.target, JSON: l.body, Token: c.token}
+	before := len(h.Log())
+	for _, m := range h.Masters {
 		got := h.ask(s.door(m), r)
-		if got.status != want {
-			t.Errorf("%s: %s: got %d %s, want %d", where, m.id, got.status, strings.TrimSpace(got.body), want)
+		if got.Status != want {
+			t.Errorf("%s: %s: got %d %s, want %d", where, m.ID(), got.Status, strings.TrimSpace(got.Body), want)
 			continue
 		}
 		if want != l.status {
 			h.sameForGhosts(t, where, l, s, c, got)
 		}
-		if h.length() == before {
+		if len(h.Log()) == before {
 			continue
 		}
 		if want >= 400 {
 			t.Errorf("%s: refused, and yet something was written", where)
 		}
-		h.rewind(before)
+		h.Rewind(before)
 	}
 }
 
 // sameForGhosts asks for what does not exist, and with a body that nobody understands: who may not ask is told the same every time.
-func (h *house) sameForGhosts(t *testing.T, where string, l line, s surface, c caller, want answer) {
+func (h *house) sameForGhosts(t *testing.T, where string, l line, s surface, c caller, want apitest.Answer) {
 	t.Helper()
 	if l.ghost != "" {
-		got := h.ask(s.door(h.any()), request{method: l.method, target: l.ghost, body: l.body, token: c.token})
-		if got.status != want.status || got.body != want.body {
-			t.Errorf("%s: %s is answered with %d %s, %s with %d %s", where, l.target, want.status, want.body, l.ghost, got.status, got.body)
+		got := h.ask(s.door(h.any()), apitest.Call{Method: l.method, Path: l.ghost, JSON: l.body, Token: c.token})
+		if got.Status != want.Status || got.Body != want.Body {
+			t.Errorf("%s: %s is answered with %d %s, %s with %d %s", where, l.target, want.Status, want.Body, l.ghost, got.Status, got.Body)
 		}
 	}
 	if l.method == http.MethodGet || l.rule == asked { // of a question it is the body that nobody may ask
 		return
 	}
-	if got := h.ask(s.door(h.any()), request{method: l.method, target: l.target, body: "{", token: c.token}); got.status != want.status {
-		t.Errorf("%s: with a broken body: got %d %s, want %d", where, got.status, got.body, want.status)
+	if got := h.ask(s.door(h.any()), apitest.Call{Method: l.method, Path: l.target, JSON: "{", Token: c.token}); got.Status != want.Status {
+		t.Errorf("%s: with a broken body: got %d %s, want %d", where, got.Status, got.Body, want.Status)
 	}
 }
 
@@ -215,9 +216,9 @@ func TestEverybodyMayAskAboutThemselves(t *testing.T) {
 					continue
 				}
 				own := strings.ReplaceAll(l.own, "CALLER", c.uid)
-				for _, m := range h.masters {
-					if got := h.ask(m.public, request{method: l.method, target: own, body: l.body, token: c.token}); got.status != l.status {
-						t.Errorf("%s: %s %s as %s: got %d %s, want %d", authorization, l.method, own, c.name, got.status, got.body, l.status)
+				for _, m := range h.Masters {
+					if got := h.ask(m.Public, apitest.Call{Method: l.method, Path: own, JSON: l.body, Token: c.token}); got.Status != l.status {
+						t.Errorf("%s: %s %s as %s: got %d %s, want %d", authorization, l.method, own, c.name, got.Status, got.Body, l.status)
 					}
 				}
 			}

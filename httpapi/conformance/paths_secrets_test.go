@@ -8,6 +8,3 @@ func leasePath(verb, path string) string  { return secretsPrefix + "/" + verb + 
 func historyPath(verb, path string) string {
 	return "/gatehouse/v1/secrets/default/" + verb + "/" + path
 }
-
-// fileHeader is that of a body that is a file.
-var fileHeader = map[string]string{"Content-Type": "application/octet-stream"}

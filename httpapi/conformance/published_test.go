@@ -17,6 +17,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"go.yaml.in/yaml/v3"
+
+	"gatehouse/httpapi/apitest"
 )
 
 // surfaceOf is an API of the original as it was published.
@@ -26,7 +28,7 @@ type surfaceOf struct {
 	deviations []deviation
 	shapes     []shape
 	// problem says what is wrong with the form of an error, which no description has.
-	problem func(answer) string
+	problem func(apitest.Answer) string
 	// made is the body of 201; that of 204 is empty.
 	made func(body string) bool
 	spec *openapi3.T
@@ -78,8 +80,8 @@ type described struct {
 }
 
 // operationOf finds the operation that a request asks for.
-func (p *surfaceOf) operationOf(r request) (described, map[string]string, bool) {
-	path, under := strings.CutPrefix(r.target, p.prefix)
+func (p *surfaceOf) operationOf(r apitest.Call) (described, map[string]string, bool) {
+	path, under := strings.CutPrefix(r.Path, p.prefix)
 	path, _, _ = strings.Cut(path, "?")
 	path = strings.TrimSuffix(path, "/")
 	if !under {
@@ -88,10 +90,10 @@ func (p *surfaceOf) operationOf(r request) (described, map[string]string, bool) 
 	var best described
 	var found map[string]string
 	for template, item := range p.spec.Paths.Map() {
-		op := item.GetOperation(r.method)
+		op := item.GetOperation(r.Method)
 		params, fits := match(template, path)
 		if op != nil && fits && (found == nil || len(params) < len(found)) {
-			best = described{r.method + " " + template, routers.Route{Spec: p.spec, Path: template, PathItem: item, Method: r.method, Operation: op}}
+			best = described{r.Method + " " + template, routers.Route{Spec: p.spec, Path: template, PathItem: item, Method: r.Method, Operation: op}}
 			found = params
 		}
 	}
@@ -147,7 +149,7 @@ func newAnswers(t testing.TB, p *surfaceOf) *answers {
 }
 
 // check is what a house looks with.
-func (s *answers) check(r request, a answer) {
+func (s *answers) check(r apitest.Call, a apitest.Answer) {
 	op, params, found := s.operationOf(r)
 	if !found {
 		return
@@ -157,16 +159,16 @@ func (s *answers) check(r request, a answer) {
 	if s.seen[op.name] == nil {
 		s.seen[op.name] = map[int]bool{}
 	}
-	s.seen[op.name][a.status] = true
-	if a.status >= http.StatusBadRequest && a.status != http.StatusBadGateway { // whose body is described
+	s.seen[op.name][a.Status] = true
+	if a.Status >= http.StatusBadRequest && a.Status != http.StatusBadGateway { // whose body is described
 		if wrong := s.problem(a); wrong != "" {
-			s.t.Errorf("%s %s: %d %q is no error of the contract: %s", r.method, r.target, a.status, a.body, wrong)
+			s.t.Errorf("%s %s: %d %q is no error of the contract: %s", r.Method, r.Path, a.Status, a.Body, wrong)
 		}
 	}
-	if op.route.Operation.Responses.Status(a.status) == nil {
+	if op.route.Operation.Responses.Status(a.Status) == nil {
 		i, excused := s.excuse(op.name, a)
 		if s.used[i] = true; !excused {
-			s.t.Errorf("%s %s: %d %s is not described", r.method, r.target, a.status, strings.TrimSpace(a.body))
+			s.t.Errorf("%s %s: %d %s is not described", r.Method, r.Path, a.Status, strings.TrimSpace(a.Body))
 		}
 		return
 	}
@@ -175,7 +177,7 @@ func (s *answers) check(r request, a answer) {
 		return
 	}
 	if err := s.conforms(op, params, r, a); err != nil {
-		s.t.Errorf("%s %s: %d: %v", r.method, r.target, a.status, err)
+		s.t.Errorf("%s %s: %d: %v", r.Method, r.Path, a.Status, err)
 	}
 }
 
@@ -194,32 +196,32 @@ func (s *answers) unused() {
 }
 
 // conforms checks headers and body of an answer whose status is described.
-func (s *answers) conforms(op described, params map[string]string, r request, a answer) error {
-	if a.status == http.StatusCreated && !s.made(a.body) || a.status == http.StatusNoContent && a.body != "" {
-		return fmt.Errorf("body %q", a.body)
+func (s *answers) conforms(op described, params map[string]string, r apitest.Call, a apitest.Answer) error {
+	if a.Status == http.StatusCreated && !s.made(a.Body) || a.Status == http.StatusNoContent && a.Body != "" {
+		return fmt.Errorf("body %q", a.Body)
 	}
-	sent, err := r.wire()
+	sent, err := r.Wire()
 	if err != nil {
 		return err
 	}
 	return openapi3filter.ValidateResponse(sent.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: sent, PathParams: params, Route: &op.route},
-		Status:                 a.status,
-		Header:                 a.header,
-		Body:                   io.NopCloser(bytes.NewReader([]byte(a.body))),
+		Status:                 a.Status,
+		Header:                 a.Header,
+		Body:                   io.NopCloser(bytes.NewReader([]byte(a.Body))),
 		Options:                &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 	})
 }
 
 // problemOfIAM checks the form of an error (contract 0.3).
-func problemOfIAM(a answer) string {
+func problemOfIAM(a apitest.Answer) string {
 	var p struct{ Title, Description, Code string }
-	decoder := json.NewDecoder(strings.NewReader(a.body))
+	decoder := json.NewDecoder(strings.NewReader(a.Body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&p); err != nil || p.Title == "" {
 		return fmt.Sprintf("%v", err)
 	}
-	if got := a.header.Get("Content-Type"); got != "application/json; charset=UTF-8" {
+	if got := a.Header.Get("Content-Type"); got != "application/json; charset=UTF-8" {
 		return "it is of type " + got
 	}
 	return ""

@@ -26,10 +26,7 @@ type settings struct {
 }
 
 // house is a cluster with logins, and with the rows of iamapi for what callers do afterwards.
-type house struct {
-	*apitest.House
-	own map[*apitest.Master]*master
-}
+type house struct{ *apitest.House }
 
 // master is one of its masters.
 type master struct {
@@ -38,13 +35,15 @@ type master struct {
 	passwords *apitest.Passwords
 }
 
-func (h *house) Leader() *master { return h.own[h.House.Leader()] }
+func of(m *apitest.Master) *master { return m.Own.(*master) }
 
-func (h *house) follower() *master { return h.own[h.House.Follower()] }
+func (h *house) Leader() *master { return of(h.House.Leader()) }
+
+func (h *house) follower() *master { return of(h.House.Follower()) }
 
 func (h *house) masters() (all []*master) {
 	for _, m := range h.Masters {
-		all = append(all, h.own[m])
+		all = append(all, of(m))
 	}
 	return all
 }
@@ -52,7 +51,7 @@ func (h *house) masters() (all []*master) {
 // newHouse forms a cluster of that many masters, a quarter of a second past noon.
 func newHouse(t testing.TB, masters int, changes ...func(*settings)) *house {
 	t.Helper()
-	h := &house{own: map[*apitest.Master]*master{}}
+	h := &house{}
 	var base settings
 	for _, change := range changes {
 		change(&base)
@@ -61,7 +60,7 @@ func newHouse(t testing.TB, masters int, changes ...func(*settings)) *house {
 		Masters: masters, Real: base.Real,
 		Routes: func(m *apitest.Master) []httpapi.Route {
 			own := &master{Master: m, house: h, passwords: &apitest.Passwords{}}
-			h.own[m] = own
+			m.Own = own
 			return own.routes(base)
 		},
 		Funnel: func(m *apitest.Master, o *httpapi.Options) {

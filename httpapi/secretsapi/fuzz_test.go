@@ -3,7 +3,6 @@ package secretsapi
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -21,16 +20,11 @@ func FuzzSecretPath(f *testing.F) {
 	h := newHouse(f, 1, func(_ *Options, o *apitest.Options) { o.Quiet = true })
 	u := h.superuser()
 	put := func(path string) (apitest.Answer, bool) {
-		parsed, err := url.ParseRequestURI(base + path)
-		if err != nil {
+		c := apitest.Call{Method: http.MethodPut, Path: base + path, Token: u.token, Type: fileType}
+		if _, err := c.Wire(); err != nil {
 			return apitest.Answer{}, false
 		}
-		r := &http.Request{Method: http.MethodPut, URL: parsed, RequestURI: base + path, Header: http.Header{}, Host: "x", RemoteAddr: "192.0.2.1:1"}
-		r.Header.Set("Authorization", "token="+u.token)
-		r.Header.Set("Content-Type", fileType)
-		w := httptest.NewRecorder()
-		u.Public.ServeHTTP(w, r)
-		return apitest.Answer{Status: w.Code, Header: w.Header(), Body: w.Body.String()}, true
+		return u.Call(c), true
 	}
 	f.Fuzz(func(t *testing.T, path string) {
 		before := h.Leader().AppliedIndex()

@@ -19,8 +19,7 @@ import (
 // house is a cluster with a store that is open on all masters.
 type house struct {
 	*apitest.House
-	root  []byte
-	parts map[*apitest.Master]*parts
+	root []byte
 }
 
 // parts are what the handlers of a master are made of, and its keyholder.
@@ -31,6 +30,8 @@ type parts struct {
 	lacks  atomic.Bool // the keyholder gets no keys
 	ensure atomic.Int64
 }
+
+func of(m *apitest.Master) *parts { return m.Own.(*parts) }
 
 // Ensure installs the root key, as from a peer.
 func (p *parts) Ensure(_ context.Context, store string) error {
@@ -59,19 +60,19 @@ func specsOf(s *state.State) (specs []barrier.Spec) {
 // newHouse forms a cluster of that many masters.
 func newHouse(t testing.TB, masters int, settings ...func(*Options, *apitest.Options)) *house {
 	t.Helper()
-	h := &house{parts: map[*apitest.Master]*parts{}}
+	h := &house{}
 	var own Options
 	o := apitest.Options{Masters: masters}
 	for _, set := range settings {
 		set(&own, &o)
 	}
 	o.OnPublish = func(m *apitest.Master, s *state.State) {
-		h.parts[m].Follow(specsOf(s))
-		h.parts[m].hub.Published(s)
+		of(m).Follow(specsOf(s))
+		of(m).hub.Published(s)
 	}
 	o.Routes = func(m *apitest.Master) []httpapi.Route {
 		p := &parts{Barrier: barrier.New(), hub: NewHub(), house: h}
-		h.parts[m] = p
+		m.Own = p
 		mine := own
 		mine.Submitter, mine.Machine, mine.Barrier, mine.Keyholder, mine.Hub = m, m, p, p, p.hub
 		mine.Logger, mine.Now = m.Logger, m.House.Clock.Now

@@ -61,7 +61,7 @@ func TestAMasterWithoutKeysAsksBeforeItRefuses(t *testing.T) {
 	h := newHouse(t, 2)
 	u := h.as(apitest.Root, h.Follower())
 	h.superuser().put(t, "a", "1")
-	p := h.parts[h.Follower()]
+	p := of(h.Follower())
 	if got := u.value(t, "a"); got != "1" || p.ensure.Load() != 1 {
 		t.Errorf("read %q, asked %d times", got, p.ensure.Load())
 	}

@@ -22,7 +22,7 @@ const watchPath = "/gatehouse/v1/secrets/default/watch"
 // watching begins a watch and returns when it waits.
 func (h *house) watching(u user, query string) <-chan apitest.Answer {
 	h.T.Helper()
-	hub := h.parts[u.Master].hub
+	hub := of(u.Master).hub
 	before := hub.Watching()
 	answered := make(chan apitest.Answer, 1)
 	go func() { answered <- u.get(watchPath + query) }()
@@ -126,7 +126,7 @@ func TestAWatchEndsWithASealADrainAndItsClient(t *testing.T) {
 	u := h.superuser()
 	index := fmt.Sprintf("?index=%d&wait=60", h.Leader().AppliedIndex()+1)
 	u.put(t, "a", "1")
-	hub := h.parts[h.Leader()].hub
+	hub := of(h.Leader()).hub
 
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan struct{})

@@ -1,7 +1,6 @@
 package storeapi
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -51,12 +50,7 @@ func newBed(t testing.TB, masters int, auto bool) *bed {
 		Funnel: func(m *apitest.Master, o *httpapi.Options) {
 			o.LeaderWait, o.Collectors = 2*time.Second, of(m).api.Collectors()
 		},
-		Peer: func(m *apitest.Master, funnel http.Handler) http.Handler {
-			doors := http.NewServeMux()
-			doors.Handle(keyholder.PathPrefix, of(m).keys.Peer())
-			doors.Handle("/", funnel)
-			return doors
-		},
+		Peer: func(m *apitest.Master, funnel http.Handler) http.Handler { return apitest.KeyDoors(of(m).keys, funnel) },
 	})
 	b.Put(other)
 	if auto {
@@ -75,7 +69,7 @@ func (b *bed) newMember(core *apitest.Master) *member {
 	core.Own = m
 	var err error
 	m.keys, err = keyholder.New(keyholder.Options{
-		Cluster: keySeam{core}, Machine: core, Barrier: m.barrier, Auto: b.method, DataDir: b.dirs[core.ID()], Logger: core.Logger,
+		Cluster: apitest.KeyCluster{Master: core}, Machine: core, Barrier: m.barrier, Auto: b.method, DataDir: b.dirs[core.ID()], Logger: core.Logger,
 	})
 	if err != nil {
 		core.House.T.Fatal(err)
@@ -90,26 +84,6 @@ func of(m *apitest.Master) *member { return m.Own.(*member) }
 func (b *bed) at(i int) *member { return of(b.Masters[i]) }
 
 func (b *bed) leader() *member { return of(b.Leader()) }
-
-// keySeam is what the keyholder of a master sees of the cluster.
-type keySeam struct{ *apitest.Master }
-
-// ReadIndex hides that of the funnel.
-func (k keySeam) ReadIndex(ctx context.Context) (uint64, error) {
-	r, err := k.Master.ReadIndex(ctx)
-	return r.Index, err
-}
-
-// Peers are the other masters.
-func (k keySeam) Peers() (peers []keyholder.Peer) {
-	for _, id := range k.Others() {
-		peers = append(peers, keyholder.Peer{ID: id, Name: "name of " + id, Voter: true})
-	}
-	return peers
-}
-
-// PeerOf is in the place of a certificate.
-func (k keySeam) PeerOf(r *http.Request) string { return r.RemoteAddr }
 
 // call asks a master; "" is nobody.
 func (b *bed) call(i int, method, path, uid, body string) apitest.Answer {
