@@ -73,6 +73,7 @@ func grantingToOneself(t *testing.T, h *house, token string) {
 		apitest.Call{Method: "DELETE", Path: groupPath("shadow")},
 		apitest.Call{Method: "DELETE", Path: memberPath("shadow", "admin")},
 		apitest.Call{Method: "POST", Path: "/gatehouse/v1/users/admin/revoke-tokens"},
+		apitest.Call{Method: "POST", Path: "/gatehouse/v1/users/holder/forget-subject"},
 		apitest.Call{Method: "POST", Path: "/gatehouse/v1/iam/apply", JSON: `{"changes":[]}`},
 	)...)
 	// What it may do, and what nobody else may.

@@ -106,6 +106,7 @@ func lines() []line {
 		{id: "gatehouse.iam.apply", rule: superuser, method: "POST", target: ours + "/iam/apply", status: 204,
 			body: `{"changes":[{"group":{"gid":"declared","description":""}}]}`},
 		{id: "gatehouse.tokens.revoke", rule: superuser, method: "POST", target: ours + "/users/target/revoke-tokens", status: 200, ghost: ours + "/users/ghost/revoke-tokens"},
+		{id: "gatehouse.users.forget-subject", rule: superuser, method: "POST", target: ours + "/users/target/forget-subject", status: 204, ghost: ours + "/users/ghost/forget-subject"},
 		{id: "gatehouse.tokens.revoke-all", rule: superuser, method: "POST", target: ours + "/revoke-tokens", status: 200},
 		{id: "gatehouse.keys.list", rule: superuser, method: "GET", target: ours + "/keys", status: 200},
 		{id: "gatehouse.keys.activate", rule: superuser, method: "POST", target: ours + "/keys/KID/activate", status: 409, ghost: ours + "/keys/ghost/activate"},

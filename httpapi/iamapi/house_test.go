@@ -48,9 +48,15 @@ type master struct {
 // newHouse forms a cluster of that many masters with one superuser.
 func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
 	t.Helper()
+	return newHouseAt(t, 0, masters, settings...)
+}
+
+// newHouseAt forms a cluster of that level; 0 is the newest.
+func newHouseAt(t testing.TB, level, masters int, settings ...func(*Options)) *house {
+	t.Helper()
 	h := &house{}
 	h.House = apitest.New(t, apitest.Options{
-		Masters: masters, Level: 2, Start: noon.Add(250 * time.Millisecond),
+		Masters: masters, Level: level, Start: noon.Add(250 * time.Millisecond),
 		Routes: func(m *apitest.Master) []httpapi.Route { return h.newMaster(m, settings).rows },
 		Funnel: func(m *apitest.Master, o *httpapi.Options) { o.Edition = of(m).api.Edition },
 	})

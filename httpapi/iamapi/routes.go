@@ -3,6 +3,7 @@ package iamapi
 import (
 	"net/http"
 
+	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
 )
 
@@ -57,6 +58,8 @@ func (a *api) adminRoutes() []httpapi.Route {
 			BodyLimit: smallBody, Handle: a.revokeUser},
 		{ID: "gatehouse.tokens.revoke-all", Method: http.MethodPost, Path: admin + "/revoke-tokens", Access: httpapi.Superuser, Mode: httpapi.Leader,
 			BodyLimit: smallBody, Handle: a.revokeAll},
+		{ID: "gatehouse.users.forget-subject", Method: http.MethodPost, Path: admin + "/users/:uid/forget-subject", Access: httpapi.Superuser, Mode: httpapi.Leader,
+			BodyLimit: httpapi.NoBody, MinLevel: command.LevelDirectory, Handle: a.forgetSubject},
 		{ID: "gatehouse.keys.list", Method: http.MethodGet, Path: admin + "/keys", Access: httpapi.Superuser, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.listKeys},
 		{ID: "gatehouse.keys.prepare", Method: http.MethodPost, Path: admin + "/keys", Access: httpapi.Superuser, Mode: httpapi.Leader,

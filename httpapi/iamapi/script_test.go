@@ -82,6 +82,8 @@ func script(h *house, kid string) []step {
 		send("gatehouse.tokens.revoke", "POST", admin+"/users/nobody/revoke-tokens", ""),
 		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
 		send("gatehouse.masters.remove", "DELETE", admin+"/masters/master-2", ""),
+		send("gatehouse.users.forget-subject", "POST", admin+"/users/alice/forget-subject", ""),
+		send("gatehouse.users.forget-subject", "POST", admin+"/users/nobody/forget-subject", ""),
 		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
 		send("gatehouse.tokens.revoke-all", "POST", admin+"/revoke-tokens", ""),
 	})

@@ -96,10 +96,19 @@ func (s *Service) mustMean(ctx context.Context, r *httpapi.Request, id Identity,
 	case id.means(u):
 		return nil
 	}
-	const advice = "if it is the same person, delete the user, whom the next login makes anew, and grant again what it may do"
 	s.options.Logger.WarnContext(ctx, "login refused: the uid belongs to somebody whom the provider calls something else", slog.String("uid", u.UID),
-		slog.String("provider_type", u.ProviderType), slog.String("provider_id", u.ProviderID), slog.String("advice", advice), slog.String("request", r.ID))
+		slog.String("provider_type", u.ProviderType), slog.String("provider_id", u.ProviderID), slog.String("advice", id.advice(u)), slog.String("request", r.ID))
 	return fmt.Errorf("%w: %w", ErrOtherSubject, taken)
+}
+
+// advice is what an operator can do about a user whom the identity does not mean. Without a subject a user is whoever has the uid as name:
+// to forget it is of no use to somebody whose name was made to fit.
+func (id Identity) advice(u *iam.User) string {
+	const anew = "delete the user: the next login makes it anew, without permissions"
+	if id.Name != u.UID {
+		return "the name was made to fit the uid; if the user is to be this person from now on, " + anew
+	}
+	return "if it is the same person: gatehouse user forget-subject " + u.UID + "; if it is somebody else, whose the uid is to be from now on, " + anew
 }
 
 func (s *Service) create(ctx context.Context, r *httpapi.Request, id Identity) (*iam.User, *state.State, error) {

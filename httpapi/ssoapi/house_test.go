@@ -17,6 +17,7 @@ import (
 	"gatehouse/fsm/iam"
 	"gatehouse/httpapi"
 	"gatehouse/httpapi/apitest"
+	"gatehouse/httpapi/iamapi"
 	"gatehouse/httpapi/login"
 	"gatehouse/httpapi/login/flow"
 	"gatehouse/httpapi/login/oidc"
@@ -133,7 +134,8 @@ func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
 		for _, set := range settings {
 			set(&o)
 		}
-		return New(o)
+		users := iamapi.New(iamapi.Options{Submitter: m, Login: o.Login, Keys: apitest.Ring(), Logger: m.Logger, Now: clock.Now})
+		return append(New(o), users...)
 	}})
 	h.Do(command.CreateProvider{Provider: *dex()})
 	h.Do(command.CreateProvider{Provider: *adfs()})
@@ -159,6 +161,12 @@ func (h *house) touch(id string) {
 	changed := *p
 	changed.Description += "!"
 	h.Do(command.UpdateProvider{Provider: changed})
+}
+
+// forget has a superuser make the masters forget what the provider calls a user.
+func (h *house) forget(uid string) {
+	h.T.Helper()
+	h.Follower().Call(apitest.Call{Method: "POST", Path: "/gatehouse/v1/users/" + uid + "/forget-subject", Token: h.Token(apitest.Root)}).OK(h.T, http.StatusNoContent)
 }
 
 // know makes users of a provider.

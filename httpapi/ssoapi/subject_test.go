@@ -102,11 +102,32 @@ func TestAnAddressThatChangedHandsIsNobodyUntilASuperuserSaysSo(t *testing.T) {
 	in().OK(t, http.StatusSeeOther)
 	h.idp.subject = "anew"
 	in().Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
-	if text := h.Leader().Logs.String(); !strings.Contains(text, "delete the user") {
-		t.Errorf("the log does not say what to do:\n%s", text)
+	for _, what := range []string{"gatehouse user forget-subject alice@example.com", "delete the user"} {
+		if text := h.Leader().Logs.String(); !strings.Contains(text, what) {
+			t.Errorf("the log does not say %q:\n%s", what, text)
+		}
 	}
-	h.Do(command.ForgetSubject{UID: "alice@example.com"})
+	h.forget("alice@example.com")
 	in().OK(t, http.StatusSeeOther)
+	h.idp.subject = "anew once more"
+	in().OK(t, http.StatusSeeOther) // nobody is bound to the user again
+}
+
+// Without a subject the user is whoever has the uid as name, which of the names that were made to fit it none is.
+func TestWhoseNameWasMadeToFitGetsNoUserBack(t *testing.T) {
+	for _, way := range []string{"dex", "adfs", "adfs by a handle"} {
+		h := newHouse(t, 2)
+		in := ways(h)[way]
+		in("bob+x@example.com").OK(t, http.StatusSeeOther)
+		h.forget("bob_x@example.com")
+		in("bob+x@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+		if text := h.Leader().Logs.String(); !strings.Contains(text, "delete the user") || strings.Contains(text, "gatehouse user forget-subject") {
+			t.Errorf("%s: the log does not say what to do:\n%s", way, text)
+		}
+		in("bob_x@example.com").OK(t, http.StatusSeeOther)
+		h.Do(command.DeleteUser{UID: "bob_x@example.com"})
+		in("bob+x@example.com").OK(t, http.StatusSeeOther)
+	}
 }
 
 // A login code, and the question before it, are for the person who has logged in, not for who got the uid since.
