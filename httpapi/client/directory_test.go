@@ -51,6 +51,9 @@ var changesOfIdentities = []struct {
 		_, err := c.PutDirectory(t.Context(), directory)
 		return err
 	}},
+	{"POST /gatehouse/v1/users/a@b.example/forget-subject", ``, true, false, func(t *testing.T, c *client.Client) error {
+		return c.ForgetSubject(t.Context(), "a@b.example")
+	}},
 	{"DELETE /acs/api/v1/ldap/config", ``, true, false, func(t *testing.T, c *client.Client) error { return c.DeleteDirectory(t.Context()) }},
 	{"POST /acs/api/v1/ldap/config/test", `{"password":"p","uid":"u"}`, false, false, func(t *testing.T, c *client.Client) error {
 		_, err := c.TestDirectory(t.Context(), "u", "p")

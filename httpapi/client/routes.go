@@ -53,6 +53,7 @@ var routes = []struct {
 	{http.MethodPost, adminPrefix + "/iam/apply", keyed},
 	{http.MethodPost, adminPrefix + "/users/*/revoke-tokens", harmless},
 	{http.MethodPost, adminPrefix + "/revoke-tokens", harmless},
+	{http.MethodPost, adminPrefix + "/users/*/forget-subject", keyed},
 	{http.MethodPost, adminPrefix + "/keys/*/activate", keyed},
 	{http.MethodPost, adminPrefix + "/keys/*/retire", keyed},
 	{http.MethodPost, adminPrefix + "/cluster-keys/*/activate", keyed},

@@ -75,6 +75,12 @@ func (c *Client) RevokeAllTokens(ctx context.Context) (Revocation, error) {
 	return r, c.send(ctx, http.MethodPost, adminPrefix+"/revoke-tokens", nil, &r)
 }
 
+// ForgetSubject makes the masters forget what the identity provider of uid calls the person: who next logs in through that provider by exactly
+// this uid is the user. It needs a superuser, and does nothing to a user who has no subject.
+func (c *Client) ForgetSubject(ctx context.Context, uid string) error {
+	return c.send(ctx, http.MethodPost, adminPrefix+"/users/"+url.PathEscape(uid)+"/forget-subject", nil, nil)
+}
+
 // Masters lists the masters as the one that answers sees them.
 func (c *Client) Masters(ctx context.Context) ([]Master, error) {
 	return getList[Master](ctx, c, Request{Path: adminPrefix + "/masters", Public: true})
