@@ -86,7 +86,7 @@ var synonyms = map[string][]string{
 	"show": {"get", "view", "describe", "info", "print"}, "update": {"edit", "set", "change", "modify", "passwd", "password"},
 	"prepare": {"rotate", "create", "new", "generate", "add"}, "retire": {"rm", "del", "remove", "delete", "revoke"},
 	"activate": {"use", "switch"}, "use": {"switch", "select", "set"}, "verify": {"check", "validate"}, "revoke-tokens": {"revoke"},
-	"health": {"status"}, "grant": {"add", "allow", "give", "create", "set"}, "revoke": {"remove", "deny", "delete", "rm", "take", "ungrant"},
+	"forget-subject": {"forget", "unpin", "unbind", "relink"}, "health": {"status"}, "grant": {"add", "allow", "give", "create", "set"}, "revoke": {"remove", "deny", "delete", "rm", "take", "ungrant"},
 	"add": {"join", "member", "create", "new"}, "can-i": {"can", "may", "check", "explain", "why", "cani"}, "whoami": {"me", "who", "who-am-i"},
 	"secret": {"secrets"}, "store": {"stores"}, "get": {"read", "cat", "show", "view", "print"}, "history": {"versions", "log"},
 	"undelete": {"restore", "recover"}, "purge": {"destroy", "shred"}, "unseal": {"open", "unlock"}, "seal": {"lock", "close"},

@@ -69,8 +69,10 @@ func full(t *testing.T) *master {
 		explainRow("deployer", "dcos:x", "read"):                  client.Decision{Query: client.Query{UID: "deployer", RID: "dcos:x", Action: "read"}},
 		explainRow("nobody", "dcos:x", "read"):                    no{400, `{"title":"400 Bad Request","code":"ERR_UNKNOWN_USER_ID"}`},
 		"PUT /acs/api/v1/users/bob":                               nil, "PATCH /acs/api/v1/users/alice": nil, "DELETE /acs/api/v1/users/alice": nil,
-		"POST /gatehouse/v1/users/alice/revoke-tokens": client.Revocation{UID: "alice", NotBefore: noon},
-		"POST /gatehouse/v1/revoke-tokens":             client.Revocation{NotBefore: noon},
+		"POST /gatehouse/v1/users/alice/revoke-tokens":  client.Revocation{UID: "alice", NotBefore: noon},
+		"POST /gatehouse/v1/users/alice/forget-subject": nil, "POST /gatehouse/v1/users/carol@example.com/forget-subject": nil,
+		"POST /gatehouse/v1/users/nobody/forget-subject": no{400, `{"title":"400 Bad Request","description":"User with uid ` + "`nobody`" + ` not known.","code":"ERR_UNKNOWN_USER_ID"}`},
+		"POST /gatehouse/v1/revoke-tokens":               client.Revocation{NotBefore: noon},
 		"GET /gatehouse/v1/masters": list(
 			client.Master{ID: "026d3dbe15a1e269", Name: "m1", API: "https://m1.example", Peer: "10.0.0.1:8102", State: "leader", Leader: true, Version: "0.5.0", Level: 1, AppliedIndex: 1234},
 			client.Master{ID: "3b8ca8187639ba1d", Name: "m2", API: "https://m2.example", Peer: "10.0.0.2:8102", State: "unreachable"}),

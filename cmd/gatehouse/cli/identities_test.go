@@ -244,3 +244,16 @@ func TestSlipsInAConfigurationOfADirectoryAreNotQuoted(t *testing.T) {
 		}
 	}
 }
+
+// One after the other: what was done before a refusal is told.
+func TestSubjectsAreForgottenUpToTheFirstRefusal(t *testing.T) {
+	m := full(t)
+	p := loggedInTo(t, m)
+	got := p.bad(StatusFailed, "User with uid `nobody` not known", "user", "forget-subject", "alice", "nobody", "carol@example.com")
+	if !strings.Contains(got.stderr, "Done for alice; not for the others.") {
+		t.Errorf("stderr %q", got.stderr)
+	}
+	if n := m.count("POST", "/gatehouse/v1/users/carol@example.com/forget-subject"); n != 0 {
+		t.Errorf("carol was asked about %d times", n)
+	}
+}

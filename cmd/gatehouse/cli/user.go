@@ -14,7 +14,7 @@ import (
 
 func (a *app) userCommand() *cobra.Command {
 	cmd := Group(&cobra.Command{
-		Use: "user", Short: "Users: list, show, create, update, delete, revoke tokens",
+		Use: "user", Short: "Users: list, show, create, update, delete, revoke tokens, forget subjects",
 		Example: "  gatehouse user list\n  gatehouse user show alice",
 	})
 	show := a.verb("show UID", "Show a user or a service account, its groups and permissions", "  gatehouse user show alice", OneArg, a.asking(loggedIn, a.userShow))
@@ -22,7 +22,7 @@ func (a *app) userCommand() *cobra.Command {
 	cmd.AddCommand(
 		a.verb("list", "List the users", "  gatehouse user list\n  gatehouse user list --output json", NoArgs, a.asking(loggedIn, a.userList)),
 		show,
-		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "carol"), a.userRevokeCommand())
+		a.userCreateCommand(), a.userUpdateCommand(), a.deleteCommand("user", "carol"), a.userRevokeCommand(), a.userForgetCommand())
 	return a.common(cmd)
 }
 
@@ -216,6 +216,39 @@ func (a *app) userRevokeCommand() *cobra.Command {
 		}))
 	cmd.ValidArgsFunction = a.completeUIDs
 	return cmd
+}
+
+func (a *app) userForgetCommand() *cobra.Command {
+	cmd := a.verb("forget-subject UID...", "Forget what an identity provider calls the person of a user", "  gatehouse user forget-subject carol@example.com",
+		someUIDs, a.asking(loggedIn, func(ctx context.Context, c *client.Client, args []string) (view, error) {
+			for i, uid := range args {
+				if err := settle(c.ForgetSubject(ctx, uid), "forgetting again does no harm: gatehouse user forget-subject "+quote(uid)); err != nil {
+					return view{}, a.halfway(err, args[:i])
+				}
+			}
+			return sentence(subjectsForgotten{"forgotten", args}, "Forgot what the identity provider calls %s.", strings.Join(args, ", ")), nil
+		}))
+	cmd.Long = "Through an identity provider a user is one person: whoever logged in first. When the provider calls that\n" +
+		"same person something else since, because it was set up anew for example, the person is refused until this is\n" +
+		"said. It grants nothing by itself, but who then logs in through the same provider by exactly the name that is\n" +
+		"the uid is that user, with its permissions; the user is bound to nobody again. A name that was made to fit\n" +
+		"(bob+x@… for bob_x@…) does not count: delete such a user, and any whose name is somebody else's by now.\n" +
+		"Local users, service accounts and users of the directory stay as they are. Needs a superuser."
+	cmd.ValidArgsFunction = a.completeAnyUID
+	return cmd
+}
+
+// subjectsForgotten is what programs are shown of users whose subjects were forgotten.
+type subjectsForgotten struct {
+	Result string   `json:"result"`
+	UIDs   []string `json:"uids"`
+}
+
+func someUIDs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return nil
+	}
+	return usage(errors.New("the UID is missing"), "use: "+cmd.CommandPath()+" UID...; see "+cmd.CommandPath()+" --help")
 }
 
 func (a *app) revokeTokensCommand() *cobra.Command {

@@ -23,7 +23,8 @@ func TestEveryVerbPrintsTablesJSONAndYAML(t *testing.T) {
 	for _, verb := range []string{
 		"user list", "user show alice", "service-account list", "service-account show deployer",
 		"user create bob --password-file " + p.file("pw", "bobs-password"), "user update alice --description x",
-		"user delete --yes alice", "user revoke-tokens alice", "revoke-tokens --all --yes",
+		"user delete --yes alice", "user revoke-tokens alice", "user forget-subject alice", "user forget-subject alice carol@example.com",
+		"revoke-tokens --all --yes",
 		"masters", "masters list", "masters remove --yes 3b8c", "health", "keys list", "keys prepare", "keys activate 3f0a", "keys retire --force --yes 9bd4…",
 		"cluster-keys list", "cluster-keys activate 3f0a5c71d2e94b68", "cluster list", "cluster use prod", "token show",
 		"whoami", "can-i dcos:x read", "can-i dcos:adminrouter:ops:mesos read --as alice",
@@ -95,6 +96,7 @@ func TestUsersAreChangedAsTheFlagsSay(t *testing.T) {
 		{"user update alice --description=", "", nil, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"description":""}`}},
 		{"user update alice --ask-password", "", []string{"typed", "typed"}, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"password":"typed"}`}},
 		{"user update alice --password-stdin --insecure-current-password old", "new\n", nil, asked{"PATCH", "/acs/api/v1/users/alice", "", `{"password":"new","current_password":"old"}`}},
+		{"user forget-subject carol@example.com alice", "", nil, asked{"POST", "/gatehouse/v1/users/alice/forget-subject", "", ""}},
 		{"service-account delete --yes alice", "", nil, asked{"DELETE", "/acs/api/v1/users/alice", "", ""}},
 	} {
 		p.stdin, p.passwords, p.terminal = tt.stdin, tt.passwords, tt.passwords != nil
@@ -194,6 +196,8 @@ func TestWrongCommandLinesSayWhatToDo(t *testing.T) {
 		{"user rm alice", "did you mean: gatehouse user delete?"},
 		{"masters rm 3b8c", "did you mean: gatehouse masters remove?"},
 		{"keys rotate", "did you mean: gatehouse keys prepare?"},
+		{"user forget alice", "did you mean: gatehouse user forget-subject?"},
+		{"user forget-subject", "the UID is missing"},
 		{"user revoke alice", "did you mean: gatehouse user revoke-tokens?"},
 		{"user show", "the UID is missing\n  use: gatehouse user show UID; see gatehouse user show --help"},
 		{"masters remove", "the ID is missing"},
@@ -404,7 +408,7 @@ func TestCompletionKnowsVerbsAndStoredClusters(t *testing.T) {
 		"__complete acl show |": "dcos:adminrouter:ops:mesos", "__complete permission grant |": "dcos:service:metronome:metronome:jobs:/prod\tJobs\\x1b[2J",
 		"__complete permission grant dcos:x |": "create\nread\nupdate\ndelete\nfull\n", "__complete can-i dcos:x |": "full", "__complete can-i --as |": "alice",
 		"__complete permission revoke dcos:x read |": "create\nupdate\ndelete\nfull\n", "__complete permission show --user |": "deployer",
-		"__complete permission show --group |": "superusers", "__complete cluster use |": "prod", "__complete user |": "revoke-tokens", "__complete user list --output |": "yaml", "__complete login --name |": "prod"} {
+		"__complete permission show --group |": "superusers", "__complete cluster use |": "prod", "__complete user |": "revoke-tokens", "__complete user forget-subject alice |": "carol@example.com", "__complete user list --output |": "yaml", "__complete login --name |": "prod"} {
 		args := strings.Fields(line)
 		args[len(args)-1] = ""
 		if got := p.good(args...); !strings.Contains(got.stdout, want) {

@@ -204,6 +204,10 @@ func (p *play) users() []scene {
 		{line: "gatehouse user create carol --description 'Carol in Operations' --password-file password.txt"},
 		{line: "gatehouse user update carol --description 'Carol in Security'"},
 		{line: "gatehouse user update carol --ask-password", typed: twice("carol", "carols-password")},
+		{line: "gatehouse user forget-subject carol@example.com", before: func() []string {
+			p.good(p.t, "gatehouse user create carol@example.com --provider-type oidc --provider-id example-idp")
+			return nil
+		}},
 		{line: "gatehouse user delete --yes carol"},
 		{line: "gatehouse service-account create backup --login-endpoint https://master.mesos/acs/api/v1/auth/login >backup.json"},
 		{line: "gatehouse service-account delete --yes backup"},

@@ -5,9 +5,11 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +51,40 @@ func (c *openIDCompany) remove(t *testing.T, uid string) {
 	t.Helper()
 	request := rig.Request{Method: http.MethodDelete, URL: userURL(c.cluster.Masters[0], uid), Token: superuser(t, c.cluster)}
 	t.Cleanup(func() { _, _ = c.cluster.Client.Do(context.Background(), request) })
+}
+
+// TestASubjectThatChangedIsForgottenBySuperusers goes through the command line at one master, and logs in at the others.
+func TestASubjectThatChangedIsForgottenBySuperusers(t *testing.T) {
+	const uid = "olga@example.com"
+	c := startCompany(t, rig.OIDCOptions{})
+	c.configure(t, nil)
+	c.remove(t, uid)
+	d, m := newDesk(t), c.cluster.Masters
+	d.login(t, c.cluster, "prod")
+	login := func(account string) *rig.Page { return c.login(t, c.visitor(t), m[0], "", account) }
+	before := login("olga")
+	if before.Status != http.StatusSeeOther {
+		t.Fatalf("first login: %d %s", before.Status, before.Body)
+	}
+	if page := login("olga-anew"); page.Status != http.StatusBadRequest || authToken(page) != "" || !strings.Contains(page.Body, "belongs to another user") {
+		t.Errorf("another subject: %d %s", page.Status, page.Body)
+	}
+	await(t, 30*time.Second, "advice in a log", func(context.Context) error {
+		if slices.ContainsFunc(m, func(m *rig.Master) bool { return strings.Contains(m.Log(), "gatehouse user forget-subject "+uid) }) {
+			return nil
+		}
+		return errors.New("no master says what to do")
+	})
+	d.good(t, "gatehouse user forget-subject "+uid+" "+rig.Superuser)
+	page := login("olga-anew")
+	if page.Status != http.StatusSeeOther {
+		t.Fatalf("the new subject: %d %s", page.Status, page.Body)
+	}
+	for _, token := range []string{authToken(before), authToken(page)} {
+		ask(t, c.cluster, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(m[2], uid), Token: token})
+		ask(t, c.cluster, http.StatusForbidden, rig.Request{Method: http.MethodPost, URL: m[2].API + "/gatehouse/v1/users/" + uid + "/forget-subject", Token: token})
+	}
+	ask(t, c.cluster, http.StatusBadRequest, rig.Request{Method: http.MethodPost, URL: m[2].API + "/gatehouse/v1/users/nobody-at-all/forget-subject", Token: superuser(t, c.cluster)})
 }
 
 // TestWhoAnOpenIDUserIs has the provider put claims into the ID token, and into the answer of its userinfo endpoint.

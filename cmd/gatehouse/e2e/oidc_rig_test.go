@@ -27,6 +27,9 @@ var accounts = map[string]map[string]any{
 	"mallory": {"email": "root@example.com", "email_verified": false},
 	"text":    {"email": "text@example.com", "email_verified": "true"},
 	"nomail":  {"name": "Nobody"},
+	// The provider calls the same person something else, once it was set up anew.
+	"olga":      {"email": "olga@example.com", "email_verified": true},
+	"olga-anew": {"email": "olga@example.com", "email_verified": true},
 }
 
 // startCompany starts a provider; o needs no redirect URIs.
