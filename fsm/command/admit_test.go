@@ -147,8 +147,8 @@ func TestAnAdmittedUserInheritsNothingFromWhoWasRemoved(t *testing.T) {
 	}
 }
 
-// What a provider calls somebody is forgotten when a superuser says so, and is not learnt again.
-func TestASubjectThatWasForgottenIsNotLearntAgain(t *testing.T) {
+// What a provider calls somebody is forgotten when a superuser says so, and the next one who comes is the user.
+func TestASubjectThatWasForgottenIsThatOfTheNextLogin(t *testing.T) {
 	m, _ := newCompany(t)
 	m.must(CreateProvider{Provider: dex()})
 	version := m.s.Index()
@@ -169,11 +169,26 @@ func TestASubjectThatWasForgottenIsNotLearntAgain(t *testing.T) {
 	anew.Subject = subject("2")
 	m.refuse(AdmitUser{User: anew, Version: version}, fault.CannotImportUser)
 	m.must(ForgetSubject{UID: "olga"})
-	m.must(AdmitUser{User: anew, Version: version})
 	m.must(ForgetSubject{UID: "olga"})
-	if got := subjectOf(); got != "" {
-		t.Errorf("the subject is %q, want none", got)
+	if got := subjectOf(); got != iam.NextSubject {
+		t.Errorf("the subject is %q, want that of who comes next", got)
+	}
+	nobody := olga
+	nobody.Subject = iam.NextSubject
+	m.refuse(AdmitUser{User: nobody, Version: version}, fault.CannotImportUser)
+	m.must(AdmitUser{User: anew, Version: version})
+	if u, _ := m.s.User("olga"); u.Subject != subject("2") {
+		t.Errorf("bound to %q", u.Subject)
+	}
+	m.refuse(AdmitUser{User: olga, Version: version}, fault.CannotImportUser)
+	m.must(CreateUser{User: iam.User{UID: "petra", ProviderType: iam.OIDC, ProviderID: "dex"}}) // beforehand
+	m.must(ForgetSubject{UID: "petra"})
+	if u, _ := m.s.User("petra"); u.Subject != iam.NextSubject {
+		t.Errorf("the subject of a user made beforehand is %q", u.Subject)
 	}
 	m.must(ForgetSubject{UID: "alice"})
+	if u, _ := m.s.User("alice"); u.Subject != "" {
+		t.Errorf("a local user has the subject %q", u.Subject)
+	}
 	m.refuse(ForgetSubject{UID: "nobody"}, fault.UnknownUser)
 }

@@ -182,7 +182,7 @@ func frozenLog() []Command {
 		ForgetSubject{UID: "olga"},
 		ForgetSubject{UID: "olga"}, // a no-op
 		ForgetSubject{UID: "none"}, // refused
-		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga 2")}, Version: frozenDirectory + 12}, // a no-op
+		AdmitUser{User: iam.User{UID: "olga", ProviderType: iam.OIDC, ProviderID: "dex", Subject: subject("olga 2")}, Version: frozenDirectory + 12}, // binds
 	}
 }
 

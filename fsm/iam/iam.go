@@ -44,9 +44,16 @@ type User struct {
 	// ProviderID names the provider of an OIDC or SAML user; "" otherwise.
 	ProviderID string `json:"provider_id,omitempty"`
 	// Subject tells apart whom an identity provider calls by names that become one uid here: the SHA-256 of what the provider calls the
-	// person, in base64url. Only OIDC and SAML users who were made at their first login have one, from cluster level 4 on.
+	// person, in base64url. OIDC and SAML users get it at the login that makes them, or that binds them (NextSubject), from cluster
+	// level 4 on; users who were made beforehand have none.
 	Subject string `json:"subject,omitempty"`
 }
+
+// NextSubject is the subject of a user who is to be whoever logs in next, through its provider under its uid.
+const NextSubject = "next"
+
+// OfProvider reports whether an identity provider vouches for the user: not the directory, nor we ourselves.
+func (u *User) OfProvider() bool { return u.ProviderType == OIDC || u.ProviderType == SAML }
 
 // Service reports whether the user is a service account: it logs in with a key, and plain user lists leave it out.
 func (u *User) Service() bool { return u.PublicKey != "" }

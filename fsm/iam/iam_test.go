@@ -100,6 +100,8 @@ func TestUserIsValidatedInTheOrderOfTheContract(t *testing.T) {
 		{"description", User{UID: "a", ProviderType: LDAP, Description: "\xff"}, "`description`"},
 		{"subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject}, ""},
 		{"subject of SAML", User{UID: "a", ProviderType: SAML, ProviderID: "p", Subject: subject}, ""},
+		{"subject of who comes next", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: NextSubject}, ""},
+		{"LDAP, of who comes next", User{UID: "a", ProviderType: LDAP, Subject: NextSubject}, "Invalid subject: subject must not be provided"},
 		{"subject of LDAP", User{UID: "a", ProviderType: LDAP, Subject: subject}, "Invalid subject: subject must not be provided"},
 		{"local subject", User{UID: "a", ProviderType: Internal, PasswordHash: "h", Subject: subject}, "Invalid subject: subject must not be provided"},
 		{"short subject", User{UID: "a", ProviderType: OIDC, ProviderID: "p", Subject: subject[1:]}, "Invalid subject: want"},

@@ -106,13 +106,13 @@ func ValidateProviderID(providerType, providerID string) error {
 	return nil
 }
 
-// ValidateSubject accepts the base64url of a SHA-256 for users of identity providers, and "" for everybody.
+// ValidateSubject accepts the base64url of a SHA-256 and NextSubject for users of identity providers, and "" for everybody.
 func ValidateSubject(providerType, subject string) error {
 	if subject == "" {
 		return nil
 	}
 	hash, err := base64.RawURLEncoding.Strict().DecodeString(subject)
-	if err != nil || len(subject) != base64.RawURLEncoding.EncodedLen(sha256.Size) || len(hash) != sha256.Size {
+	if subject != NextSubject && (err != nil || len(subject) != base64.RawURLEncoding.EncodedLen(sha256.Size) || len(hash) != sha256.Size) {
 		return fault.New(fault.InvalidData, "Invalid subject: want a SHA-256 in base64url")
 	}
 	if providerType != OIDC && providerType != SAML {

@@ -75,8 +75,8 @@ func (c *Client) RevokeAllTokens(ctx context.Context) (Revocation, error) {
 	return r, c.send(ctx, http.MethodPost, adminPrefix+"/revoke-tokens", nil, &r)
 }
 
-// ForgetSubject makes the masters forget what the identity provider of uid calls the person: who next logs in through that provider by exactly
-// this uid is the user. It needs a superuser, and does nothing to a user who has no subject.
+// ForgetSubject makes the masters forget what the identity provider of uid calls the person: whoever logs in next, through that provider
+// under this uid, is the user from then on. It needs a superuser, and does nothing to a user of no identity provider.
 func (c *Client) ForgetSubject(ctx context.Context, uid string) error {
 	return c.send(ctx, http.MethodPost, adminPrefix+"/users/"+url.PathEscape(uid)+"/forget-subject", nil, nil)
 }

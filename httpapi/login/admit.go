@@ -38,15 +38,15 @@ func Named(subject, name, description string) Identity {
 // Admit finds the user of an identity, and makes one at the first login (contract 5.7, 1 to 3, and 9, decision 10). It returns an
 // *httpapi.EscalateError when it must write and this master does not lead, and fault.CannotImportUser when the uid is none or belongs to
 // somebody else: a local user, a service account, one whom another provider vouches for, or another person of the same provider
-// (ErrOtherSubject as well). Known users cost no write. The state is the
-// one in which the user is. Of two first logins at once both get the one user.
+// (ErrOtherSubject as well). Known users cost no write, but for one whose subject was forgotten and who is bound to this one. The state
+// is the one in which the user is. Of two first logins at once both get the one user.
 func (s *Service) Admit(ctx context.Context, r *httpapi.Request, id Identity) (*iam.User, *state.State, error) {
 	if iam.ValidateUID(id.UID) != nil {
 		return nil, nil, fault.New(fault.CannotImportUser, "Cannot import user: invalid uid `%s`", Shown(id.UID))
 	}
 	u, known := r.State.User(id.UID)
 	switch {
-	case known:
+	case known && !(id.of(u) && u.Subject == iam.NextSubject):
 		if err := s.mustMean(ctx, r, id, u); err != nil {
 			return nil, nil, err
 		}
@@ -56,7 +56,7 @@ func (s *Service) Admit(ctx context.Context, r *httpapi.Request, id Identity) (*
 	case !r.Lead:
 		return nil, nil, &httpapi.EscalateError{}
 	}
-	return s.create(ctx, r, id)
+	return s.write(ctx, r, id, known)
 }
 
 var errFirstLogin = fault.New(fault.NoLeader, "No leader: the first login of a user needs one.").After(time.Second)
@@ -96,22 +96,15 @@ func (s *Service) mustMean(ctx context.Context, r *httpapi.Request, id Identity,
 	case id.means(u):
 		return nil
 	}
+	advice := "if it is the same person: gatehouse user forget-subject " + u.UID + ", and the next login is the user; if the uid is somebody else's by now: " +
+		"delete the user, and the next login makes it anew, without permissions"
 	s.options.Logger.WarnContext(ctx, "login refused: the uid belongs to somebody whom the provider calls something else", slog.String("uid", u.UID),
-		slog.String("provider_type", u.ProviderType), slog.String("provider_id", u.ProviderID), slog.String("advice", id.advice(u)), slog.String("request", r.ID))
+		slog.String("provider_type", u.ProviderType), slog.String("provider_id", u.ProviderID), slog.String("advice", advice), slog.String("request", r.ID))
 	return fmt.Errorf("%w: %w", ErrOtherSubject, taken)
 }
 
-// advice is what an operator can do about a user whom the identity does not mean. Without a subject a user is whoever has the uid as name:
-// to forget it is of no use to somebody whose name was made to fit.
-func (id Identity) advice(u *iam.User) string {
-	const anew = "delete the user: the next login makes it anew, without permissions"
-	if id.Name != u.UID {
-		return "the name was made to fit the uid; if the user is to be this person from now on, " + anew
-	}
-	return "if it is the same person: gatehouse user forget-subject " + u.UID + "; if it is somebody else, whose the uid is to be from now on, " + anew
-}
-
-func (s *Service) create(ctx context.Context, r *httpapi.Request, id Identity) (*iam.User, *state.State, error) {
+// write makes the user, or binds the known one to the subject.
+func (s *Service) write(ctx context.Context, r *httpapi.Request, id Identity, known bool) (*iam.User, *state.State, error) {
 	u := iam.User{UID: id.UID, Description: description(id.Description), ProviderType: id.ProviderType, ProviderID: id.ProviderID, Subject: id.subject()}
 	outcome, err := s.options.Submitter.Submit(ctx, s.header(r), command.AdmitUser{User: u, Version: id.Version})
 	if err != nil {
@@ -125,10 +118,14 @@ func (s *Service) create(ctx context.Context, r *httpapi.Request, id Identity) (
 	if err := s.mustMean(ctx, r, id, made); err != nil {
 		return nil, nil, err
 	}
-	s.options.Logger.InfoContext(ctx, "user made at the first login", slog.String("uid", id.UID), slog.String("provider_type", id.ProviderType),
+	did, action, reason := "user made at the first login", "iam.users.create", "first login through "
+	if known {
+		did, action, reason = "user bound to what the identity provider calls the person", "iam.users.bind", "first login since the subject was forgotten, through "
+	}
+	s.options.Logger.InfoContext(ctx, did, slog.String("uid", id.UID), slog.String("provider_type", id.ProviderType),
 		slog.String("provider_id", id.ProviderID), slog.String("request", r.ID))
-	r.Audit(httpapi.Record{Component: Component, UID: id.UID, Action: "iam.users.create", Object: "/acs/api/v1/users/" + id.UID, Allow: true,
-		Reason: "first login through " + cmp.Or(id.ProviderID, "the directory"), Stage: audit.Outcome, Index: outcome.Index})
+	r.Audit(httpapi.Record{Component: Component, UID: id.UID, Action: action, Object: "/acs/api/v1/users/" + id.UID, Allow: true,
+		Reason: reason + cmp.Or(id.ProviderID, "the directory"), Stage: audit.Outcome, Index: outcome.Index})
 	return made, now, nil
 }
 

@@ -195,5 +195,8 @@ func oneUIDOnePerson(t *testing.T) {
 		if len(h.Entries()) != before {
 			t.Error("logins of a known user, and refused ones, wrote something")
 		}
+		h.Do(command.ForgetSubject{UID: uid})
+		h.follower().login("token", names[1]).Is(t, http.StatusOK)
+		h.follower().login("token", names[0]).Fails(t, 400, "ERR_CANNOT_IMPORT_USER", "Cannot import user: the uid `"+uid+"` belongs to another user")
 	}
 }

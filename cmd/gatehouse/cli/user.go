@@ -226,14 +226,14 @@ func (a *app) userForgetCommand() *cobra.Command {
 					return view{}, a.halfway(err, args[:i])
 				}
 			}
-			return sentence(subjectsForgotten{"forgotten", args}, "Forgot what the identity provider calls %s.", strings.Join(args, ", ")), nil
+			return sentence(subjectsForgotten{"forgotten", args}, "Forgot what the identity provider calls %s. The next login decides.", strings.Join(args, ", ")), nil
 		}))
 	cmd.Long = "Through an identity provider a user is one person: whoever logged in first. When the provider calls that\n" +
 		"same person something else since, because it was set up anew for example, the person is refused until this is\n" +
-		"said. It grants nothing by itself, but who then logs in through the same provider by exactly the name that is\n" +
-		"the uid is that user, with its permissions; the user is bound to nobody again. A name that was made to fit\n" +
-		"(bob+x@… for bob_x@…) does not count: delete such a user, and any whose name is somebody else's by now.\n" +
-		"Local users, service accounts and users of the directory stay as they are. Needs a superuser."
+		"said. It grants nothing by itself, but whoever logs in next, through the same provider under that uid, is the\n" +
+		"user from then on, with its permissions: have the person log in at once. A user whose name is somebody else's\n" +
+		"by now is to be deleted instead. Local users, service accounts and users of the directory stay as they are.\n" +
+		"Needs a superuser."
 	cmd.ValidArgsFunction = a.completeAnyUID
 	return cmd
 }

@@ -80,6 +80,9 @@ func TestASubjectThatChangedIsForgottenBySuperusers(t *testing.T) {
 	if page.Status != http.StatusSeeOther {
 		t.Fatalf("the new subject: %d %s", page.Status, page.Body)
 	}
+	if page := login("olga"); page.Status != http.StatusBadRequest {
+		t.Errorf("the subject of before: %d %s", page.Status, page.Body)
+	}
 	for _, token := range []string{authToken(before), authToken(page)} {
 		ask(t, c.cluster, http.StatusOK, rig.Request{Method: http.MethodGet, URL: ownURL(m[2], uid), Token: token})
 		ask(t, c.cluster, http.StatusForbidden, rig.Request{Method: http.MethodPost, URL: m[2].API + "/gatehouse/v1/users/" + uid + "/forget-subject", Token: token})
