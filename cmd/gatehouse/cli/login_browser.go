@@ -57,20 +57,14 @@ func listenForCode(cluster string) (*codeListener, error) {
 // ServeHTTP takes codes. Requests by another name than the address are of pages that have a name point here, and are refused, as is
 // everything else that is not a browser on its way from the login.
 func (l *codeListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
 	codes := r.URL.Query()["code"]
 	switch {
 	case r.Host != l.host, r.URL.Path != "/":
-		l.page(w, http.StatusNotFound, "Nothing here", "This address takes the end of one login.")
+		loginPage{"Nothing here", "This address takes the end of one login."}.send(w, http.StatusNotFound)
 	case !l.visit(r.Header):
-		l.page(w, http.StatusForbidden, "No login", "Only a browser that goes from page to page ends a login.")
+		loginPage{"No login", "Only a browser that goes from page to page ends a login."}.send(w, http.StatusForbidden)
 	case r.Method != http.MethodGet, len(codes) != 1, codes[0] == "", len(codes[0]) > maxCode:
-		l.page(w, http.StatusBadRequest, "No login", "This is not the end of a login.")
+		loginPage{"No login", "This is not the end of a login."}.send(w, http.StatusBadRequest)
 	default:
 		l.bring(w, r, codes[0])
 	}
@@ -91,26 +85,20 @@ func (l *codeListener) bring(w http.ResponseWriter, r *http.Request, code string
 	select {
 	case l.codes <- broughtCode{code, good}:
 	default:
-		l.page(w, http.StatusTooManyRequests, "Too many logins", "The command line has too many ends of a login to look at.")
+		loginPage{"Too many logins", "The command line has too many ends of a login to look at."}.send(w, http.StatusTooManyRequests)
 		return
 	}
 	select {
 	case ok := <-good:
 		if ok {
-			l.page(w, http.StatusOK, "Logged in", "You may close this window. The command line says who is logged in.")
+			loginPage{"Logged in", "You may close this window. The command line says who is logged in."}.send(w, http.StatusOK)
 			return
 		}
-		l.page(w, http.StatusUnauthorized, "Not logged in", "The cluster refused the end of this login. The command line goes on waiting: open the page that it names again.")
+		loginPage{"Not logged in", "The cluster refused the end of this login. The command line goes on waiting: open the page that it names again."}.send(w, http.StatusUnauthorized)
 	case <-l.closed:
-		l.page(w, http.StatusGone, "Too late", "The command line does not wait for a login any more.")
+		loginPage{"Too late", "The command line does not wait for a login any more."}.send(w, http.StatusGone)
 	case <-r.Context().Done():
 	}
-}
-
-func (l *codeListener) page(w http.ResponseWriter, status int, title, text string) {
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"+
-		"<meta name=\"color-scheme\" content=\"light dark\"><title>%[1]s – Gatehouse</title></head><body><main><h1>%[1]s</h1><p>%[2]s</p></main></body></html>\n", title, text)
 }
 
 // next waits for the next code, until late.

@@ -128,6 +128,9 @@ func TestABrowserBringsALoginToTheCommandLine(t *testing.T) {
 		t.Fatalf("the page of the command line: %d", status)
 	}
 	shows(t, page, "Logged in", "You may close this window.")
+	if style := must[string](t)(rig.Ask[string](page, "getComputedStyle(document.querySelector('main')).display")); style != "flex" {
+		t.Errorf("the page of the command line is without its style: %s", style)
+	}
 	picture(t, page, "logged-in")
 	if said, err := login(); err != nil || !strings.Contains(said, "The identity provider logged in alice@example.com.") {
 		t.Fatalf("the command line: %v\n%s", err, said)
