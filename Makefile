@@ -31,7 +31,7 @@ build: ## build bin/gatehouse
 run: build ## three masters on loopback, until Ctrl-C
 	bin/gatehouse dev
 
-deps: ## install what the tests need beside Go (haproxy, nginx, dig, dnsmasq, gpg, SoftHSM, a C compiler)
+deps: ## install what the tests need beside Go: servers, a browser, command line tools, a C compiler
 	scripts/test-deps
 
 unit: ## unit tests only
