@@ -19,6 +19,8 @@ const (
 	maxCode = 4 << 10
 	// maxCodes is how many codes one login tries. All but one of them are of pages and programs that have no business here.
 	maxCodes = 10
+	// closePatience is how long browsers have to take their pages. Only one that is slower, or holds a connection open, takes as long.
+	closePatience = 5 * time.Second
 )
 
 // codeListener waits on a loopback port for the request with which a browser ends a login.
@@ -31,7 +33,7 @@ type codeListener struct {
 	closed  chan struct{}
 }
 
-// broughtCode is a code and where to say whether it was good; a browser waits for that.
+// broughtCode is a code and where to say whether it was good; a browser waits for that, or for the end of the listener.
 type broughtCode struct {
 	code string
 	good chan<- bool
@@ -88,16 +90,27 @@ func (l *codeListener) bring(w http.ResponseWriter, r *http.Request, code string
 		loginPage{"Too many logins", "The command line has too many ends of a login to look at."}.send(w, http.StatusTooManyRequests)
 		return
 	}
+	l.tell(w, r, good)
+}
+
+// tell waits for what came of a code, and says it.
+func (l *codeListener) tell(w http.ResponseWriter, r *http.Request, good chan bool) {
 	select {
+	case ok := <-good:
+		good <- ok
+	case <-l.closed:
+	case <-r.Context().Done():
+		return
+	}
+	select { // the command line ends right after a good code, so both may be so
 	case ok := <-good:
 		if ok {
 			loginPage{"Logged in", "You may close this window. The command line says who is logged in."}.send(w, http.StatusOK)
 			return
 		}
 		loginPage{"Not logged in", "The cluster refused the end of this login. The command line goes on waiting: open the page that it names again."}.send(w, http.StatusUnauthorized)
-	case <-l.closed:
+	default:
 		loginPage{"Too late", "The command line does not wait for a login any more."}.send(w, http.StatusGone)
-	case <-r.Context().Done():
 	}
 }
 
@@ -116,7 +129,7 @@ func (l *codeListener) next(ctx context.Context, late <-chan time.Time) (brought
 // close ends the listener once browsers have their pages.
 func (l *codeListener) close() {
 	close(l.closed)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
 	defer cancel()
 	if err := l.server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		_ = l.server.Close()

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -38,7 +41,13 @@ func TestALoginTriesAFewCodesOnly(t *testing.T) {
 	p := newPerson(t)
 	p.browse(func(start *url.URL) {
 		for i := range maxCodes {
-			bring(t, land(start, fmt.Sprintf("/?code=foreign%d", i)), nil)
+			want := http.StatusUnauthorized
+			if i == maxCodes-1 {
+				want = http.StatusGone // it does not go on waiting
+			}
+			if status, body := bring(t, land(start, fmt.Sprintf("/?code=foreign%d", i)), nil); status != want {
+				t.Errorf("foreign code %d: %d %s, want %d", i, status, body, want)
+			}
 		}
 	})
 	p.bad(StatusLogin, "the login did not succeed: The login code is not valid.", "login", "--url", m.URL, "--provider", "company")
@@ -124,5 +133,37 @@ func TestWhoCameOutOfTheBrowserIsSaid(t *testing.T) {
 	m.answer(codeRow, map[string]string{"token": tokenOf("mallory", noon.Add(time.Hour))})
 	if said := login(); !strings.Contains(said, "logged in mallory.") || !strings.Contains(said, "Warning: prod was the login of carol until now.") {
 		t.Errorf("said %s", said)
+	}
+}
+
+// What a browser shows at the end is true: a command line that has ended does not go on waiting.
+func TestABrowserIsToldThatTheCommandLineHasEnded(t *testing.T) {
+	m := withProviders(t)
+	m.answer(codeRow, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, `{"title":"500 Internal Server Error","description":"It failed.","code":"ERR_INTERNAL"}`)
+	})
+	p := newPerson(t)
+	p.browse(func(start *url.URL) {
+		if status, body := bring(t, land(start, "/?code=good"), nil); status != http.StatusGone || !strings.Contains(body, "does not wait") {
+			t.Errorf("after a failure: %d %s", status, body)
+		}
+	})
+	p.bad(StatusUnknown, "It failed.", "login", "--url", m.URL, "--provider", "company")
+}
+
+// The command line ends right after a good code, and is not to be faster than the page that says so.
+func TestALoginThatSucceededIsNotToldToHaveComeTooLate(t *testing.T) {
+	l := &codeListener{closed: make(chan struct{})}
+	close(l.closed)
+	for range 50 {
+		good := make(chan bool, 1)
+		good <- true
+		w := httptest.NewRecorder()
+		l.tell(w, httptest.NewRequest(http.MethodGet, "/?code=good", nil), good)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Logged in") {
+			t.Fatalf("told %d %s", w.Code, w.Body)
+		}
 	}
 }

@@ -123,19 +123,24 @@ func (a *app) caught(ctx context.Context, t *target, c *client.Client, p client.
 func (a *app) exchanged(ctx context.Context, t *target, c *client.Client, l *codeListener, verifier string) (token client.Token, err error) {
 	late := time.After(loginPatience)
 	var refused *client.Error
-	for range maxCodes {
+	for tried := 1; ; tried++ {
 		brought, err := l.next(ctx, late)
 		if err != nil {
 			return token, err
 		}
 		token, err = c.ExchangeCode(ctx, brought.code, verifier)
-		brought.good <- err == nil
-		if !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized {
+		switch {
+		case err == nil:
+			brought.good <- true
+			return token, nil
+		case !errors.As(err, &refused) || refused.Status != http.StatusUnauthorized:
 			return token, t.explain(err)
+		case tried == maxCodes:
+			return token, fail(StatusLogin, errors.New("the login did not succeed: "+safe(refused.Description)), "log in again")
 		}
+		brought.good <- false
 		fmt.Fprintf(a.env.Stderr, "A browser brought a login that does not count: %s\n", safe(refused.Description))
 	}
-	return token, fail(StatusLogin, errors.New("the login did not succeed: "+safe(refused.Description)), "log in again")
 }
 
 // newVerifier is a secret of this run.
