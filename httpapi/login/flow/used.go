@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// DefaultUsed is how many ids are remembered at once: some 20 MB, and 160 logins a second over the life of a flow.
+// DefaultUsed is how many ids are remembered at once: some 20 MB, and 160 logins a second over the life of a flow. One
+// login takes up to four: a SAML assertion, the flow, the question and the code of a command line.
 const DefaultUsed = 100_000
 
 // shares is how many clients it takes to fill a memory. One that fills its own share keeps out nobody but itself.
