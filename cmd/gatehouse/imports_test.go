@@ -56,7 +56,7 @@ var house = map[string][]string{
 		"keyring", "keyring/autounseal", "keyring/password", "keyring/token"},
 	"httpapi/login":    {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/audit", "httpapi/cutoff", "httpapi/login/ldap", "httpapi/login/oidc", "keyring/password", "keyring/token"}, // the core of all ways to log in
 	"httpapi/loginapi": {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login"},
-	"httpapi/ssoapi":   {"fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/login/oidc", "httpapi/login/saml", "httpapi/login/web", "httpapi/page", "httpapi/provider"},
+	"httpapi/ssoapi":   {"fsm/command", "fsm/fault", "fsm/iam", "fsm/state", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/login/oidc", "httpapi/login/saml", "httpapi/login/web", "httpapi/page", "httpapi/provider"},
 
 	"httpapi/login/flow": {}, // what a browser carries during a login, sealed
 

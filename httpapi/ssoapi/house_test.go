@@ -124,8 +124,14 @@ func (p serviceProvider) Test(c saml.Config, _ time.Time) []saml.Check {
 // newHouse forms a cluster of that many masters.
 func newHouse(t testing.TB, masters int, settings ...func(*Options)) *house {
 	t.Helper()
+	return newHouseAt(t, command.LevelDirectory, masters, settings...)
+}
+
+// newHouseAt is newHouse at another level.
+func newHouseAt(t testing.TB, level, masters int, settings ...func(*Options)) *house {
+	t.Helper()
 	h := &house{idp: &idp{verifiers: map[string]string{}}}
-	h.House = apitest.New(t, apitest.Options{Masters: masters, Level: command.LevelDirectory, Routes: func(m *apitest.Master) []httpapi.Route {
+	h.House = apitest.New(t, apitest.Options{Masters: masters, Level: level, Routes: func(m *apitest.Master) []httpapi.Route {
 		clock := m.House.Clock
 		o := Options{OIDC: h.idp, SAML: serviceProvider{h.idp}, Keys: apitest.Ring(), Logger: m.Logger, Login: login.New(login.Options{
 			Submitter: m, Reader: m, Machine: m, Issuer: apitest.Issuer(), Logger: m.Logger, Now: clock.Now,

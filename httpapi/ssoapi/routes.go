@@ -3,6 +3,7 @@ package ssoapi
 import (
 	"net/http"
 
+	"gatehouse/fsm/command"
 	"gatehouse/httpapi"
 )
 
@@ -29,7 +30,12 @@ var codeSchema = &httpapi.Schema{Closed: true, Members: []httpapi.Member{
 }}
 
 func (a *api) routes() []httpapi.Route {
-	return []httpapi.Route{
+	return append(a.loginRoutes(), a.configurationRoutes()...)
+}
+
+// loginRoutes are the way of a login. It may lead over any master, so none goes it until all masters know it.
+func (a *api) loginRoutes() []httpapi.Route {
+	rows := []httpapi.Route{
 		{ID: "iam.auth.start", Method: http.MethodGet, Path: prefix + "/auth/login", Access: httpapi.Public, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, NoStore: true, Page: failurePage, Handle: a.start},
 		{ID: "iam.auth.oidc.callback", Method: http.MethodGet, Path: callback, Access: httpapi.Public, Mode: httpapi.Leader,
@@ -40,12 +46,22 @@ func (a *api) routes() []httpapi.Route {
 			BodyLimit: httpapi.NoBody, NoStore: true, Once: true, Page: failurePage, Handle: a.samlHandle},
 		{ID: "iam.auth.confirm", Method: http.MethodPost, Path: confirmPath, Access: httpapi.Public, Mode: httpapi.Leader,
 			BodyLimit: codeBody, Form: true, NoIdempotency: true, NoStore: true, Page: failurePage, Handle: a.confirm},
+		{ID: "gatehouse.login.code", Method: http.MethodPost, Path: admin + "/login/code", Access: httpapi.Public, Mode: httpapi.Leader,
+			BodyLimit: codeBody, NeedBody: true, Schema: codeSchema, NoIdempotency: true, NoStore: true, Handle: a.exchangeCode},
+	}
+	for i := range rows {
+		rows[i].MinLevel = command.LevelDirectory
+	}
+	return rows
+}
+
+// configurationRoutes are for who sets a provider up.
+func (a *api) configurationRoutes() []httpapi.Route {
+	return []httpapi.Route{
 		{ID: "iam.auth.saml.acs-url", Method: http.MethodGet, Path: samlPaths + "/acs-callback-url", Access: httpapi.IAM, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.samlACS},
 		{ID: "iam.auth.saml.metadata", Method: http.MethodGet, Path: samlPaths + "/sp-metadata", Access: httpapi.IAM, Mode: httpapi.Linearizable,
 			BodyLimit: httpapi.NoBody, Handle: a.samlMetadata},
-		{ID: "gatehouse.login.code", Method: http.MethodPost, Path: admin + "/login/code", Access: httpapi.Public, Mode: httpapi.Leader,
-			BodyLimit: codeBody, NeedBody: true, Schema: codeSchema, NoIdempotency: true, NoStore: true, Handle: a.exchangeCode},
 		{ID: "gatehouse.providers.test", Method: http.MethodPost, Path: admin + "/providers/:provider/test", Access: httpapi.Superuser, Mode: httpapi.Linearizable,
 			BodyLimit: codeBody, ReadOnly: true, Handle: a.testProvider},
 	}
