@@ -90,10 +90,11 @@ func fillForKeeping(t *testing.T, c *rig.Cluster, m *rig.Master) kept {
 	return want
 }
 
-// keepAccess makes a group, a resource, grants and a provider, and returns what is told of them.
+// keepAccess makes a group, a resource, grants, a provider with a user and the configuration of a directory, and returns what is told of
+// them. The directory is kept since 0.5.0.
 func keepAccess(t *testing.T, c *rig.Cluster, m *rig.Master, token string) map[string]string {
 	t.Helper()
-	const acl = "/acs/api/v1/acls/dcos:kept:%252Fa%252F*"
+	const acl, directory = "/acs/api/v1/acls/dcos:kept:%252Fa%252F*", "/acs/api/v1/ldap/config"
 	description := map[string]string{"description": "kept, Größe"}
 	for _, r := range []rig.Request{
 		{Method: http.MethodPut, URL: "/acs/api/v1/groups/keepers", Body: description},
@@ -103,6 +104,12 @@ func keepAccess(t *testing.T, c *rig.Cluster, m *rig.Master, token string) map[s
 		{Method: http.MethodPut, URL: acl + "/groups/keepers/full"},
 		{Method: http.MethodPut, URL: "/acs/api/v1/auth/oidc/providers/kept", Body: map[string]string{"description": "", "issuer": "https://idp.example",
 			"base_url": "https://dcos.example", "client_id": "c", "client_secret": "kept in seal"}},
+		{Method: http.MethodPut, URL: "/acs/api/v1/users/known@example.com", Body: map[string]string{"provider_type": "oidc", "provider_id": "kept"}},
+		{Method: http.MethodPost, URL: "/gatehouse/v1/users/known@example.com/forget-subject"},
+		{Method: http.MethodPut, URL: directory, Body: map[string]any{"host": "ldap.example", "port": 636, "use-ldaps": true, "enforce-starttls": false,
+			"user-search":  map[string]string{"search-base": "ou=people,dc=example", "search-filter-template": "(uid=%(username)s)"},
+			"group-search": map[string]any{"search-base": "ou=groups,dc=example", "search-filter-template": "(cn=%(groupname)s)", "member-attributes": []string{"memberUid"}},
+			"lookup-dn":    "cn=reader,dc=example", "lookup-password": "kept in seal too"}},
 	} {
 		r.URL, r.Token = m.API+r.URL, token
 		if answer := must[rig.Answer](t)(c.Client.Do(t.Context(), r)); answer.Status/100 != 2 {
@@ -111,7 +118,7 @@ func keepAccess(t *testing.T, c *rig.Cluster, m *rig.Master, token string) map[s
 	}
 	answers := map[string]string{}
 	for _, path := range []string{"/acs/api/v1/groups/keepers", "/acs/api/v1/groups/keepers/users", "/acs/api/v1/users/berta/permissions",
-		acl, acl + "/permissions", "/acs/api/v1/auth/oidc/providers/kept"} {
+		acl, acl + "/permissions", "/acs/api/v1/auth/oidc/providers/kept", directory} {
 		answers[path] = answerOf(t, c, m, token, path)
 	}
 	return answers
