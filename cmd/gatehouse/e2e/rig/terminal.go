@@ -92,7 +92,7 @@ func (t *Terminal) Screen() string {
 
 // Answer waits until the command has asked for prompt, after what was answered before, and types text.
 func (t *Terminal) Answer(ctx context.Context, prompt, text string) error {
-	err := Await(ctx, 20*time.Second, fmt.Sprintf("a prompt %q", prompt), func(context.Context) error {
+	err := Await(ctx, 60*time.Second, fmt.Sprintf("a prompt %q", prompt), func(context.Context) error {
 		screen := t.Screen()
 		at := strings.Index(screen[min(t.seen, len(screen)):], prompt)
 		if at >= 0 {
