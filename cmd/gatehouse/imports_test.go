@@ -66,7 +66,8 @@ var house = map[string][]string{
 	"httpapi/keyholder":  {"fsm/fault", "fsm/secret", "fsm/state", "keyring/autounseal", "keyring/barrier", "keyring/secretmem"},
 	"httpapi/login/web":  {}, // how identity providers are asked
 	"httpapi/login/oidc": {"httpapi/login/web"},
-	"httpapi/page":       {"fsm/iam", "httpapi"},
+	"httpapi/page":       {"fsm/iam", "httpapi", "httpapi/page/theme"},
+	"httpapi/page/theme": {}, // how pages look, those of the command line too
 	"httpapi/pageapi":    {"fsm/fault", "fsm/iam", "httpapi", "httpapi/login", "httpapi/login/flow", "httpapi/page"},
 	"httpapi/policyapi":  {"fsm/fault", "fsm/iam", "httpapi"},
 	"httpapi/storeapi": {"fsm/command", "fsm/fault", "fsm/secret", "fsm/state", "httpapi", "httpapi/keyholder", "keyring/autounseal", "keyring/barrier",
@@ -85,7 +86,7 @@ var house = map[string][]string{
 		"keyring", "keyring/autounseal", "keyring/barrier", "keyring/clientca", "keyring/password", "keyring/secretmem", "keyring/token"},
 
 	// Programs and helpers for people and tests. They speak to the product from outside.
-	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare"},
+	"cmd/gatehouse/cli":     {"httpapi/audit", "httpapi/client", "httpapi/declare", "httpapi/page/theme"},
 	"cmd/gatehouse/doctor":  {"cluster", "cluster/disk", "keyring", "keyring/autounseal"},
 	"cmd/gatehouse/e2e":     {"cmd/gatehouse/e2e/rig"},
 	"cmd/gatehouse/e2e/rig": {},

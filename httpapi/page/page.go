@@ -2,14 +2,13 @@ package page
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"html/template"
 	"net/http"
 	"strings"
 
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/page/theme"
 )
 
 // contentType is that of every page (contract 5.7).
@@ -19,9 +18,8 @@ const contentType = "text/html; charset=utf-8"
 var assets embed.FS
 
 var (
-	templates = template.Must(template.New("").ParseFS(assets, "assets/*.html"))
+	templates = template.Must(theme.Layout().ParseFS(assets, "assets/*.html"))
 
-	style        = asset("style.css")
 	copyScript   = asset("copy.js")
 	submitScript = asset("submit.js")
 )
@@ -55,7 +53,7 @@ type content struct {
 // answer renders the page. Its inputs are strings, so it cannot fail but by a template that is broken, which tests would find.
 func (s sheet) answer() *httpapi.Response {
 	var b bytes.Buffer
-	c := content{Title: s.title, Style: template.CSS(style), Script: template.JS(s.script), Data: s.data}
+	c := content{Title: s.title, Style: theme.Style, Script: template.JS(s.script), Data: s.data}
 	if err := templates.ExecuteTemplate(&b, s.name, c); err != nil {
 		panic("page " + s.name + ": " + err.Error())
 	}
@@ -80,15 +78,9 @@ const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=(
 
 // policy is the Content-Security-Policy. The one image is the icon, which is inside the page too.
 func (s sheet) policy() string {
-	parts := []string{"default-src 'none'", "style-src " + source(style), "img-src data:"}
+	parts := []string{"default-src 'none'", "style-src " + theme.Source(string(theme.Style)), "img-src data:"}
 	if s.script != "" {
-		parts = append(parts, "script-src "+source(s.script))
+		parts = append(parts, "script-src "+theme.Source(s.script))
 	}
 	return strings.Join(append(parts, "form-action "+s.formAction, "frame-ancestors 'none'", "base-uri 'none'"), "; ")
-}
-
-// source names an inline style or script by its hash.
-func source(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gatehouse/httpapi"
+	"gatehouse/httpapi/page/theme"
 )
 
 const hostile = `"><script>alert(1)</script>&'`
@@ -32,7 +33,7 @@ func TestPagesHoldNothingThatTheirPolicyDoesNotName(t *testing.T) {
 	for name, p := range pages() {
 		policy, text := p.Header.Get("Content-Security-Policy"), string(p.Raw)
 		for _, part := range inline.FindAllStringSubmatch(text, -1) {
-			if want := part[1] + "-src " + source(part[2]); !strings.Contains(policy, want) {
+			if want := part[1] + "-src " + theme.Source(part[2]); !strings.Contains(policy, want) {
 				t.Errorf("%s: the policy %s lacks %s", name, policy, want)
 			}
 		}
@@ -111,7 +112,7 @@ func contrast(a, b string) float64 {
 }
 
 func TestEverythingCanBeReadInLightAndDark(t *testing.T) {
-	light, dark, _ := strings.Cut(style, "prefers-color-scheme: dark")
+	light, dark, _ := strings.Cut(string(theme.Style), "prefers-color-scheme: dark")
 	for name, c := range map[string]map[string]string{"light": scheme(light), "dark": scheme(dark)} {
 		for _, pair := range []struct {
 			ink, paper string
