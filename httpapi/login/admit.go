@@ -46,7 +46,7 @@ func (s *Service) Admit(ctx context.Context, r *httpapi.Request, id Identity) (*
 	}
 	u, known := r.State.User(id.UID)
 	switch {
-	case known && !(id.of(u) && u.Subject == iam.NextSubject):
+	case known && !id.awaited(u):
 		if err := s.mustMean(ctx, r, id, u); err != nil {
 			return nil, nil, err
 		}
@@ -68,6 +68,9 @@ var ErrOtherSubject = errors.New("another subject of the provider")
 func (id Identity) of(u *iam.User) bool {
 	return u.ProviderType == id.ProviderType && u.ProviderID == id.ProviderID
 }
+
+// awaited reports whether the user is to be whoever logs in next, which is this one.
+func (id Identity) awaited(u *iam.User) bool { return id.of(u) && u.Subject == iam.NextSubject }
 
 // subject is the subject as users hold it.
 func (id Identity) subject() string {

@@ -12,29 +12,28 @@ import (
 	"gatehouse/httpapi/login/flow"
 )
 
-// ways are the ways to log in of these tests: through dex, through adfs with the cookie of the flow, and through adfs without it.
-func ways(h *house) map[string]func(name string) apitest.Answer {
-	answers := 0
-	begin := func(name string) (*browser, string, response) {
-		b := newBrowser(h.T)
-		id := b.start(h.Follower(), "saml-provider=adfs").Get("RelayState")
-		answers++
-		return b, id, response{ID: "a" + strings.Repeat("x", answers), UID: name, To: "id-" + id}
+// way is a way to log in.
+type way struct{ name, kind, provider string }
+
+var ways = []way{{"dex", iam.OIDC, "dex"}, {"adfs with the cookie", iam.SAML, "adfs"}, {"adfs by a handle", iam.SAML, "adfs"}}
+
+// in logs in whom the provider calls that.
+func (w way) in(h *house, name string) apitest.Answer {
+	h.T.Helper()
+	b := newBrowser(h.T)
+	if w.kind == iam.OIDC {
+		return b.login(h.Follower(), h.Follower(), "oidc-provider="+w.provider, name)
 	}
-	return map[string]func(string) apitest.Answer{
-		"dex": func(name string) apitest.Answer {
-			return newBrowser(h.T).login(h.Follower(), h.Follower(), "oidc-provider=dex", name)
-		},
-		"adfs": func(name string) apitest.Answer {
-			b, id, r := begin(name)
-			return b.submit(h.Follower(), acsPath, id, r)
-		},
-		"adfs by a handle": func(name string) apitest.Answer {
-			b, id, r := begin(name)
-			to := location(h.T, b.post(h.Follower(), acsPath, id, r).OK(h.T, http.StatusSeeOther))
-			return b.get(h.Follower(), to.RequestURI())
-		},
+	id := b.start(h.Follower(), "saml-provider="+w.provider).Get("RelayState")
+	r := response{ID: "answer to " + id, UID: name, To: "id-" + id}
+	if w.name == "adfs with the cookie" {
+		return b.submit(h.Follower(), acsPath, id, r)
 	}
+	got := b.post(h.Follower(), acsPath, id, r)
+	if got.Status != http.StatusSeeOther {
+		return got
+	}
+	return b.get(h.Follower(), location(h.T, got).RequestURI())
 }
 
 // Of the names that become one uid only that logs in by which the user was made: the first of each (hostile O7, O8).
@@ -43,22 +42,20 @@ func TestNamesThatBecomeOneUIDAreNotOnePerson(t *testing.T) {
 		{"bob+smith@example.com", "bob/smith@example.com", "bob smith@example.com", "bob_smith@example.com"},
 		{"bob_smith@example.com", "bob+smith@example.com", "bob/smith@example.com"}, {"böb@example.com", "bäb@example.com", "b_b@example.com"},
 	} {
-		for _, way := range []string{"dex", "adfs", "adfs by a handle"} {
-			t.Run(way+" "+names[0], func(t *testing.T) {
+		for _, way := range ways {
+			t.Run(way.name+" "+names[0], func(t *testing.T) {
 				h := newHouse(t, 2)
-				log := ways(h)[way]
 				uid := login.SanitizeUID(names[0])
-				log(names[0]).OK(t, http.StatusSeeOther)
-				provider, _, _ := strings.Cut(way, " ")
-				if record := h.Leader().Audits.String(); !strings.Contains(record, `action=iam.users.create result=allow reason="first login through `+provider+
+				way.in(h, names[0]).OK(t, http.StatusSeeOther)
+				if record := h.Leader().Audits.String(); !strings.Contains(record, `action=iam.users.create result=allow reason="first login through `+way.provider+
 					`" uid=`+uid+" object=/acs/api/v1/users/"+uid) {
 					t.Errorf("no audit record of the new user:\n%s", record)
 				}
 				before := len(h.Entries())
 				for _, name := range names[1:] {
-					log(name).Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+					way.in(h, name).Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
 				}
-				log(names[0]).OK(t, http.StatusSeeOther)
+				way.in(h, names[0]).OK(t, http.StatusSeeOther)
 				if n := len(h.Entries()); n != before {
 					t.Errorf("%d entries", n-before)
 				}
@@ -75,20 +72,14 @@ func TestNamesThatBecomeOneUIDAreNotOnePerson(t *testing.T) {
 
 // A user who was made beforehand is who has the uid as its name, and nobody whose name was made to fit.
 func TestUsersMadeBeforehandAreThoseOfThatName(t *testing.T) {
-	for _, way := range []string{"dex", "adfs", "adfs by a handle"} {
+	for _, way := range ways {
 		h := newHouse(t, 2)
-		provider, _, _ := strings.Cut(way, " ")
-		kind := iam.OIDC
-		if provider == "adfs" {
-			kind = iam.SAML
-		}
-		h.know(kind, provider, "b_b@example.com")
+		h.know(way.kind, way.provider, "b_b@example.com")
 		before := len(h.Entries())
-		log := ways(h)[way]
-		log("bäb@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
-		log("b_b@example.com").OK(t, http.StatusSeeOther)
+		way.in(h, "bäb@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+		way.in(h, "b_b@example.com").OK(t, http.StatusSeeOther)
 		if n := len(h.Entries()); n != before {
-			t.Errorf("%s: %d entries", way, n-before)
+			t.Errorf("%s: %d entries", way.name, n-before)
 		}
 	}
 }
@@ -123,20 +114,14 @@ func TestAnAddressThatChangedHandsIsNobodyUntilASuperuserSaysSo(t *testing.T) {
 
 // A superuser may give a user who was made beforehand to somebody whose name was made to fit, and to nobody else.
 func TestAUserMadeBeforehandIsBoundToWhoComesNext(t *testing.T) {
-	for _, way := range []string{"dex", "adfs", "adfs by a handle"} {
+	for _, way := range ways {
 		h := newHouse(t, 2)
-		provider, _, _ := strings.Cut(way, " ")
-		kind := iam.OIDC
-		if provider == "adfs" {
-			kind = iam.SAML
-		}
-		h.know(kind, provider, "bob_x@example.com")
-		in := ways(h)[way]
-		in("bob+x@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+		h.know(way.kind, way.provider, "bob_x@example.com")
+		way.in(h, "bob+x@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
 		h.forget("bob_x@example.com")
-		in("bob+x@example.com").OK(t, http.StatusSeeOther)
-		in("bob_x@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
-		in("bob+x@example.com").OK(t, http.StatusSeeOther)
+		way.in(h, "bob+x@example.com").OK(t, http.StatusSeeOther)
+		way.in(h, "bob_x@example.com").Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+		way.in(h, "bob+x@example.com").OK(t, http.StatusSeeOther)
 	}
 }
 
@@ -161,14 +146,8 @@ func TestALoginCodeIsOfOnePerson(t *testing.T) {
 }
 
 func TestLongNamesOfSAMLAreRefusedAndNotCut(t *testing.T) {
-	h := newHouse(t, 1)
-	for _, way := range []string{"adfs", "adfs by a handle"} {
-		b := newBrowser(t)
-		id := b.start(h.Leader(), "saml-provider=adfs").Get("RelayState")
-		send := b.submit
-		if way != "adfs" {
-			send = b.post
-		}
-		send(h.Leader(), acsPath, id, response{ID: way, UID: "a" + strings.Repeat("ö", maxName), To: "id-" + id}).Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
+	h := newHouse(t, 2)
+	for _, way := range ways[1:] {
+		way.in(h, "a"+strings.Repeat("ö", maxName)).Want(t, http.StatusBadRequest, "ERR_CANNOT_IMPORT_USER")
 	}
 }

@@ -93,30 +93,40 @@ func TestHostileAnswers(t *testing.T) {
 	})
 	t.Run("D8 in a bind", func(t *testing.T) {
 		for _, reply := range []string{"", "\x30\x84\x40\x00\x00\x00\x02\x01\x01", "\x30\x05\x02\x01\x01\x61\x00", "\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04"} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var serving sync.WaitGroup
-			serving.Go(func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					_, _ = conn.Read(make([]byte, 100))
-					_, _ = conn.Write([]byte(reply))
-					_ = conn.Close()
-				}
+			port := serve(t, func(conn *net.TCPConn) {
+				_, _ = conn.Read(make([]byte, 100))
+				_, _ = conn.Write([]byte(reply))
 			})
-			cfg := &Config{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, DNTemplate: "uid=%(username)s," + people}
+			cfg := &Config{Host: "127.0.0.1", Port: port, DNTemplate: "uid=%(username)s," + people}
 			if _, err := newClient(t, io.Discard).Authenticate(t.Context(), cfg, "alice", "x"); !unreachable(err) {
 				t.Errorf("%q: %v", reply, err)
 			}
-			_ = l.Close()
-			serving.Wait()
 		}
 	})
+}
+
+// serve gives every connection to talk, until the end of the test, and answers the port.
+func serve(t *testing.T, talk func(*net.TCPConn)) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				talk(conn.(*net.TCPConn))
+				_ = conn.Close()
+			})
+		}
+	})
+	t.Cleanup(func() { _ = l.Close(); serving.Wait() })
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // TestHostileSilence is about a directory that takes connections and never says a word. Its time is not ours.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -214,25 +213,13 @@ func TestHostileEntries(t *testing.T) {
 func TestHostileAddresses(t *testing.T) {
 	t.Run("D12", func(t *testing.T) {
 		const secret = "SSH-2.0-internal-service-banner token=abc"
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var serving sync.WaitGroup
-		serving.Go(func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = conn.Write([]byte(secret))
-				_ = conn.(*net.TCPConn).CloseWrite()
-				serving.Go(func() { _, _ = io.Copy(io.Discard, conn); _ = conn.Close() })
-			}
+		port := serve(t, func(conn *net.TCPConn) {
+			_, _ = conn.Write([]byte(secret))
+			_ = conn.CloseWrite()
+			_, _ = io.Copy(io.Discard, conn)
 		})
-		t.Cleanup(func() { _ = l.Close(); serving.Wait() })
 		for _, tls := range []bool{true, false} {
-			cfg := &Config{Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, LDAPS: tls, DNTemplate: "uid=%(username)s," + people}
+			cfg := &Config{Host: "127.0.0.1", Port: port, LDAPS: tls, DNTemplate: "uid=%(username)s," + people}
 			r := newClient(t, io.Discard).Probe(t.Context(), cfg, "alice", "x")
 			if r.OK || strings.Contains(r.Description, "SSH") || strings.Contains(r.Description, "abc") {
 				t.Errorf("a probe of something else: %+v", r)
